@@ -1,4 +1,4 @@
-package estimate
+package bpe
 
 import (
 	"fmt"
@@ -174,12 +174,12 @@ func TestCountingAllocatesNothing(t *testing.T) {
 func TestSeenIsBoundedAndExact(t *testing.T) {
 	m := newSeen()
 	for i := range 3 * seenSets * seenWays {
-		k := m.key(fmt.Sprint("text ", i), asText)
+		k := m.key(fmt.Sprint("text ", i), plain)
 		m.put(k, uint64(i)+1)
 		if got := m.get(k); got != uint64(i)+1 {
 			t.Fatalf("entry %d is %d just after it was put", i, got)
 		}
-		if other := m.get(m.key(fmt.Sprint("text ", i), asTools)); other != 0 {
+		if other := m.get(m.key(fmt.Sprint("text ", i), rewritten)); other != 0 {
 			t.Fatalf("the same text counted in another way is found: %d", other)
 		}
 	}

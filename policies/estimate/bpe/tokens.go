@@ -1,4 +1,4 @@
-package estimate
+package bpe
 
 import "unicode/utf8"
 
@@ -24,10 +24,21 @@ func Known(encoding string) bool {
 	return false
 }
 
-// salts keep apart the ways in which one text may be counted.
+// Rewritten is the number of tokens of rewrite(text), remembered by text, so
+// that a text seen before is not rewritten again. A caller uses one rewrite
+// only.
+func Rewritten(encoding, text string, rewrite func(string) string) int {
+	v := encodings.get(encoding)
+	if v == nil {
+		return 0
+	}
+	return v.remembered(text, rewritten, rewrite)
+}
+
+// salts keep apart the two ways in which one text may be counted.
 const (
-	asText uint64 = iota
-	asTools
+	plain uint64 = iota
+	rewritten
 )
 
 // count is the number of tokens, from memory where the text was seen before.
@@ -35,11 +46,19 @@ func (v *vocab) count(text string) int {
 	if len(text) < seenFrom {
 		return v.countNew(text)
 	}
-	k := v.seen.key(text, asText)
+	return v.remembered(text, plain, nil)
+}
+
+func (v *vocab) remembered(text string, salt uint64, rewrite func(string) string) int {
+	k := v.seen.key(text, salt)
 	if n := v.seen.get(k); n != 0 {
 		return int(n - 1)
 	}
-	n := v.countNew(text)
+	read := text
+	if rewrite != nil {
+		read = rewrite(text)
+	}
+	n := v.countNew(read)
 	v.seen.put(k, uint64(n)+1)
 	return n
 }

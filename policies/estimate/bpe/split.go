@@ -1,4 +1,4 @@
-package estimate
+package bpe
 
 // splitter returns the end of the piece that begins at s[i]. Each one is equal
 // to its encoding's regular expression, alternatives tried in the written
