@@ -45,6 +45,17 @@ func ParseMoney(s string) (Money, error) {
 	return Money(n), nil
 }
 
+// CeilMoney reads a non-negative decimal dollar amount as providers write it in
+// JSON ("0.000312", "5.37e-06") and rounds it up to whole nano-dollars. It is
+// capped at MaxMoney.
+func CeilMoney(s string) (Money, error) {
+	n, _, err := scaled(s, 9)
+	if err != nil {
+		return 0, fmt.Errorf("%w, got %q", errMoney, s)
+	}
+	return min(Money(n), MaxMoney), nil
+}
+
 // ParsePrice reads dollars per million tokens ("1.25", "$0.0028"). Decimals
 // beyond the sixth are rounded up; roundedUp says that it happened.
 func ParsePrice(s string) (p Price, roundedUp bool, err error) {
