@@ -12,14 +12,15 @@ type Entry struct {
 
 // Can is what published data says a model can do.
 type Can struct {
-	Mode      string `json:"mode,omitempty"` // chat, embedding, responses, …
-	Context   int64  `json:"context,omitempty"`
-	MaxOutput int64  `json:"max_output,omitempty"`
-	Tools     *bool  `json:"tools,omitempty"`
-	Images    *bool  `json:"images,omitempty"`
-	Schema    *bool  `json:"schema,omitempty"`
-	Reasoning bool   `json:"reasoning,omitempty"`
-	Retired   string `json:"retired,omitempty"` // the date on which the provider switches it off
+	Mode          string `json:"mode,omitempty"` // chat, embedding, responses, …
+	Context       int64  `json:"context,omitempty"`
+	MaxOutput     int64  `json:"max_output,omitempty"`
+	Tools         *bool  `json:"tools,omitempty"`
+	Images        *bool  `json:"images,omitempty"`
+	Schema        *bool  `json:"schema,omitempty"`
+	Reasoning     bool   `json:"reasoning,omitempty"`
+	NoTemperature bool   `json:"no_temperature,omitempty"` // refuses sampling parameters
+	Retired       string `json:"retired,omitempty"`        // the date on which the provider switches it off
 }
 
 // Match says which names mean a model. Exactly one field is set.

@@ -66,8 +66,8 @@ func readLitellm(data []byte) ([]record, error) {
 			continue
 		}
 		p, ok := litellmProviders[r.text("litellm_provider")]
-		if !ok || name == "sample_spec" {
-			continue
+		if !ok || strings.HasSuffix(name, "/") || strings.HasPrefix(name, "fireworks-ai-") || strings.HasPrefix(name, "together-ai-") {
+			continue // those are sizes that share a price, not models
 		}
 		r.provider, r.model = p.name, strings.TrimPrefix(name, p.prefix)
 		out = append(out, r)
@@ -168,7 +168,7 @@ func can(r record) *catalog.Can {
 	context := max(r.integer("max_input_tokens"), r.integer("max_tokens"))
 	return &catalog.Can{Mode: r.text("mode"), Context: context, MaxOutput: r.integer("max_output_tokens"),
 		Tools: r.yes("supports_function_calling"), Images: r.yes("supports_vision"), Schema: r.yes("supports_response_schema"),
-		Reasoning: r.fields["supports_reasoning"] == true, Retired: r.text("deprecation_date")}
+		Reasoning: r.fields["supports_reasoning"] == true, NoTemperature: r.fields["supports_sampling_params"] == false, Retired: r.text("deprecation_date")}
 }
 
 // overlay adds to an entry what genai-prices lacks: tiers, regions, search
