@@ -23,6 +23,10 @@ const (
 	toolsTokens = 9
 	toolBound   = 32
 	schemaBound = 64
+	// harmonyTokens is the system message that the template of OpenAI's open
+	// models adds (gpt-oss; 52 to 54 tokens in recorded requests).
+	harmonyTokens = 54
+	harmonyBound  = 160
 )
 
 // openAI counts a prompt for a model with a public encoding.
@@ -39,6 +43,10 @@ func (r *Request) openAI(t *providers.Target) (likely, bound int64) {
 	}
 	if r.b.SchemaText != "" || r.b.JSONOnly {
 		bound += 2*c.schema + schemaBound // a schema is repeated by some models
+	}
+	if strings.Contains(modelName(t), "gpt-oss") {
+		likely += harmonyTokens
+		bound += harmonyBound
 	}
 	return likely, bound
 }

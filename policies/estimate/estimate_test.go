@@ -40,6 +40,7 @@ func TestInput(t *testing.T) {
 	low.Images = []providers.ImageRef{{Named: true, Detail: "low"}}
 	tool := ask("What is the weather?")
 	tool.Tools, tool.ToolText = 1, `[{"type":"function","function":{"name":"get_weather","description":"Get the weather","parameters":{"type":"object","properties":{"city":{"type":"string","description":"the city"}},"required":["city"]}}}]`
+	oss := &providers.Target{ID: "openai/gpt-oss-20b", Facts: providers.Facts{Encoding: "o200k_base"}}
 	tests := []struct {
 		name          string
 		brief         *providers.Brief
@@ -53,6 +54,7 @@ func TestInput(t *testing.T) {
 		{"an image that is only named costs the rule's most", image, gpt4o(), 8 + 765, 9 + 1445 + imageFrame},
 		{"detail low", low, gpt4o(), 8 + 85, 9 + 85 + imageFrame},
 		{"a tool is read as TypeScript", tool, gpt4o(), 12 + 29 + 9, 13 + 45 + 2*toolBound},
+		{"gpt-oss has a system message of its own", ask("hi"), oss, 8 + 54, 9 + 160},
 		{"another vendor: a token for every byte", ask("hi"), claude(), 1 + 5 + 8, 2 + 16 + 64},
 	}
 	for _, tt := range tests {
@@ -116,6 +118,7 @@ func TestOutputsAreOrdered(t *testing.T) {
 		target.Facts.Reasoning = rapid.Bool().Draw(t, "reasoning")
 		b := ask(rapid.String().Draw(t, "text"))
 		b.MaxOutput = rapid.Int64Range(0, 100000).Draw(t, "limit")
+		b.ToolText, b.SchemaText = rapid.String().Draw(t, "tools"), rapid.String().Draw(t, "schema") // whatever they are
 		for range rapid.IntRange(0, 300).Draw(t, "answers") {
 			e.Observe(target, Estimate{Answers: 1}, Outcome{Usage: providers.Usage{Output: 777}})
 		}

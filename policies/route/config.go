@@ -6,6 +6,7 @@ import "farthing/providers"
 // applications send stands for. A string or a list is its `from`.
 type ModelConfig struct {
 	From            []string           `yaml:"from,shorthand"`
+	Listed          bool               `yaml:"-"`    // written as a bare name or list, which is tried in order; set by the decoder
 	Pick            string             `yaml:"pick"` // best_value (default; in_order for a bare list) | cheapest | best_quality | in_order
 	GoodAnswerWorth *providers.Money   `yaml:"good_answer_worth"`
 	WaitingCosts    *MoneyPerSecond    `yaml:"waiting_costs"`
