@@ -12,5 +12,5 @@
 //   - Provider rows (Rows, ProviderRow): base URL, format, key variable, which
 //     field of an answer is its cost, whether cancelling stops the bill.
 //
-// BillOne is the core of `farthing bill`.
+// The core of `farthing bill` is catalog/bill.
 package catalog

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"farthing/providers"
+	"farthing/providers/catalog/price"
 )
 
 func TestFacts(t *testing.T) {
@@ -129,7 +130,7 @@ func TestPairs(t *testing.T) {
 				t.Errorf("%s/%s has no price", name, model)
 				continue
 			}
-			dollars[i] = r.Total(providers.Usage{Input: 1000, Output: 500}, at(now))
+			dollars[i] = r.Total(providers.Usage{Input: 1000, Output: 500}, price.Terms{At: now})
 			if f := Embedded().Facts(name, model); !f.Facts.Chat {
 				t.Errorf("%s/%s does not chat", name, model)
 			}

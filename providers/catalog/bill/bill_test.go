@@ -1,4 +1,4 @@
-package catalog
+package bill
 
 import (
 	"encoding/json"
@@ -8,29 +8,29 @@ import (
 	"time"
 
 	"farthing/providers"
-	"farthing/providers/catalog/price"
+	"farthing/providers/catalog"
 	"github.com/google/go-cmp/cmp"
 )
 
-func at(t time.Time) price.Terms { return price.Terms{At: t} }
+var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-func billed(t *testing.T, in string, decode Decode) (BillOutput, error) {
+func billed(t *testing.T, in string, decode Decode) (Output, error) {
 	t.Helper()
-	var i BillInput
+	var i Input
 	if err := json.Unmarshal([]byte(in), &i); err != nil {
 		t.Fatal(err)
 	}
-	return Embedded().BillOne(i, now, decode)
+	return One(catalog.Embedded(), i, now, decode)
 }
 
-func TestBillOne(t *testing.T) {
+func TestOne(t *testing.T) {
 	out, err := billed(t, `{"id":"a","provider":"openai","model":"o1","time":"2024-12-17","usage":{"input":1000,"cache_read":200,"output":500,"reasoning":400}}`, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := BillOutput{ID: json.RawMessage(`"a"`), Provider: "openai", Model: "o1", Usage: providers.Usage{Input: 1000, CacheRead: 200, Output: 500, Reasoning: 400},
-		CostUSD: "0.0465", Source: "book", Row: &BillRow{Source: "genai-prices 2026-08-21"},
-		Lines: []BillLine{
+	want := Output{ID: json.RawMessage(`"a"`), Provider: "openai", Model: "o1", Usage: providers.Usage{Input: 1000, CacheRead: 200, Output: 500, Reasoning: 400},
+		CostUSD: "0.0465", Source: "book", Row: &Row{Source: "genai-prices 2026-08-21"},
+		Lines: []Line{
 			{Class: "input", Count: 1000, Price: "15", CostUSD: "0.015"},
 			{Class: "cache_read", Count: 200, Price: "7.5", CostUSD: "0.0015"},
 			{Class: "output", Count: 100, Price: "60", CostUSD: "0.006"},

@@ -1,4 +1,7 @@
-package catalog
+// Package bill is the core of `farthing bill`: one request's usage or raw
+// response in, its cost with a line per class out. Start with One. It prints
+// dollars exactly, to the pico-dollar; nothing here reads a file or a clock.
+package bill
 
 import (
 	"bytes"
@@ -9,12 +12,13 @@ import (
 	"time"
 
 	"farthing/providers"
+	"farthing/providers/catalog"
 	"farthing/providers/catalog/price"
 )
 
-// BillInput is one request to bill: its usage in the classes of
+// Input is one request to bill: its usage in the classes of
 // providers.Usage, or a provider's raw response body.
-type BillInput struct {
+type Input struct {
 	ID          json.RawMessage  `json:"id,omitempty"`
 	Provider    string           `json:"provider"`
 	Model       string           `json:"model"`                  // "": the model that the response names
@@ -27,24 +31,24 @@ type BillInput struct {
 	Prices      json.RawMessage  `json:"prices,omitempty"` // a row that stands in for the book
 }
 
-// BillOutput is the bill. Dollars are decimal strings, exact to the
+// Output is the bill. Dollars are decimal strings, exact to the
 // pico-dollar.
-type BillOutput struct {
+type Output struct {
 	ID       json.RawMessage `json:"id,omitempty"`
 	Provider string          `json:"provider"`
 	Model    string          `json:"model"`
 	Usage    providers.Usage `json:"usage"`
 	CostUSD  string          `json:"cost_usd"`
 	Source   string          `json:"source"` // provider: its own cost field; book: a row of the book; given: the input's prices
-	Lines    []BillLine      `json:"lines"`
-	Row      *BillRow        `json:"row,omitempty"` // the row that priced the lines
+	Lines    []Line          `json:"lines"`
+	Row      *Row            `json:"row,omitempty"` // the row that priced the lines
 	Tier     string          `json:"service_tier,omitempty"`
 	Warnings []string        `json:"warnings,omitempty"`
 }
 
-// BillLine is one class: count × price = cost. Price is dollars per million
+// Line is one class: count × price = cost. Price is dollars per million
 // tokens; for a fee per call Each is dollars per call instead.
-type BillLine struct {
+type Line struct {
 	Class   string `json:"class"`
 	Count   int64  `json:"count"`
 	Price   string `json:"price_per_million_usd,omitempty"`
@@ -52,8 +56,8 @@ type BillLine struct {
 	CostUSD string `json:"cost_usd"`
 }
 
-// BillRow says where the prices are from.
-type BillRow struct {
+// Row says where the prices are from.
+type Row struct {
 	From    string `json:"from,omitempty"` // the date from which they hold
 	Above   int64  `json:"above,omitempty"`
 	OffPeak bool   `json:"off_peak,omitempty"`
@@ -69,15 +73,15 @@ var ErrNoPrice = errors.New("no price is known")
 // maxCount is the most tokens or calls of one class that are believed.
 const maxCount = 1_000_000_000_000
 
-// BillOne bills one request. now stands in where the input has no time. The
+// One bills one request. now stands in where the input has no time. The
 // provider's own cost field in a response goes before the book. Counts that
 // cannot be, unknown classes and models without a price are errors.
-func (b *Book) BillOne(in BillInput, now time.Time, decode Decode) (out BillOutput, err error) {
+func One(b *catalog.Book, in Input, now time.Time, decode Decode) (out Output, err error) {
 	m, err := in.meter(decode)
 	if err != nil {
 		return out, err
 	}
-	out = BillOutput{ID: in.ID, Provider: in.Provider, Model: in.Model, Usage: m.Usage, Lines: []BillLine{}}
+	out = Output{ID: in.ID, Provider: in.Provider, Model: in.Model, Usage: m.Usage, Lines: []Line{}}
 	if out.Model == "" {
 		out.Model = m.Model
 	}
@@ -90,7 +94,7 @@ func (b *Book) BillOne(in BillInput, now time.Time, decode Decode) (out BillOutp
 			return out, err
 		}
 	}
-	row, err := b.billRow(in, out.Model, terms.At)
+	row, err := rowOf(b, in, out.Model, terms.At)
 	if err != nil && m.Cost == nil {
 		return out, err
 	}
@@ -108,18 +112,18 @@ func (b *Book) BillOne(in BillInput, now time.Time, decode Decode) (out BillOutp
 }
 
 // own takes the provider's cost for the bill's and says where the book differs.
-func (o *BillOutput) own(cost providers.Money) {
+func (o *Output) own(cost providers.Money) {
 	if o.CostUSD != "" && o.CostUSD != cost.String() {
 		o.Warnings = append(o.Warnings, "by its price row it would be $"+o.CostUSD)
 	}
 	o.Source, o.CostUSD = "provider", cost.String()
 }
 
-func (o *BillOutput) price(b price.Bill) {
+func (o *Output) price(b price.Bill) {
 	o.CostUSD, o.Tier, o.Warnings = b.Total.String(), b.Tier, b.Warnings
-	o.Row = &BillRow{From: b.From, Above: b.Above, OffPeak: b.OffPeak, Source: b.Source}
+	o.Row = &Row{From: b.From, Above: b.Above, OffPeak: b.OffPeak, Source: b.Source}
 	for _, l := range b.Lines {
-		line := BillLine{Class: l.Class, Count: l.Count, CostUSD: l.Cost.String()}
+		line := Line{Class: l.Class, Count: l.Count, CostUSD: l.Cost.String()}
 		if l.Each > 0 {
 			line.Each = l.Each.String()
 		} else {
@@ -129,9 +133,9 @@ func (o *BillOutput) price(b price.Bill) {
 	}
 }
 
-func (b *Book) billRow(in BillInput, model string, at time.Time) (*price.Row, error) {
+func rowOf(b *catalog.Book, in Input, model string, at time.Time) (*price.Row, error) {
 	if len(in.Prices) > 0 {
-		c, err := ParseRow(in.Prices)
+		c, err := price.ParseRow(in.Prices)
 		if err != nil {
 			return nil, fmt.Errorf("prices: %w", err)
 		}
@@ -148,7 +152,7 @@ func (b *Book) billRow(in BillInput, model string, at time.Time) (*price.Row, er
 	return row, nil
 }
 
-func (in BillInput) meter(decode Decode) (m providers.Meter, err error) {
+func (in Input) meter(decode Decode) (m providers.Meter, err error) {
 	switch {
 	case len(in.Usage) > 0 && len(in.Response) > 0:
 		return m, errors.New("usage and response: give one of them")
@@ -161,7 +165,7 @@ func (in BillInput) meter(decode Decode) (m providers.Meter, err error) {
 	case len(in.Response) > 0:
 		format := in.Format
 		if format == "" {
-			if row, ok := ProviderRow(in.Provider); ok {
+			if row, ok := catalog.ProviderRow(in.Provider); ok {
 				format = row.Format
 			}
 		}
@@ -213,54 +217,4 @@ func moment(s string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("time: %q is neither RFC 3339 (2026-11-24T12:00:00Z) nor a date", s)
-}
-
-// ParseRow reads a price row written as JSON. Prices may be numbers or strings;
-// they are read from the literal, never through a float. A bare number or string
-// as a tier is its factor, as per_search the price of any search.
-func ParseRow(raw []byte) (c RowConfig, err error) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var v map[string]any
-	if err := d.Decode(&v); err != nil {
-		return c, err
-	}
-	literals(v)
-	if tiers, ok := v["tiers"].(map[string]any); ok {
-		for name, t := range tiers {
-			if s, ok := t.(string); ok {
-				tiers[name] = map[string]any{"factor": s}
-			}
-		}
-	}
-	if s, ok := v["per_search"].(string); ok {
-		v["per_search"] = map[string]any{"any": s}
-	}
-	normal, err := json.Marshal(v)
-	if err != nil {
-		return c, err
-	}
-	d = json.NewDecoder(bytes.NewReader(normal))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return c, errors.New(strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return c, nil
-}
-
-// literals turns every number into the string that was written.
-func literals(v any) any {
-	switch x := v.(type) {
-	case json.Number:
-		return x.String()
-	case map[string]any:
-		for k := range x {
-			x[k] = literals(x[k])
-		}
-	case []any:
-		for i := range x {
-			x[i] = literals(x[i])
-		}
-	}
-	return v
 }
