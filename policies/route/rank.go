@@ -144,7 +144,7 @@ func (r *refusals) add(no *refusal, c *Candidate) {
 		if !slices.Contains(r.policies, no.policy) {
 			r.policies = append(r.policies, no.policy)
 		}
-	case no.err.Kind == providers.Unavailable:
+	case no.err.Kind == providers.Unavailable || no.err.Kind == providers.RateLimited:
 		if r.waiting == nil {
 			r.waiting = no.err
 		}
@@ -153,7 +153,7 @@ func (r *refusals) add(no *refusal, c *Candidate) {
 	}
 }
 
-// error is the client's: 503 if somebody could serve later, 403 naming the
+// error is the client's: 503 or 429 if somebody could serve later, 403 naming the
 // policies if they keep out anyone who could, else why the first cannot.
 func (r *refusals) error(m *Model) *providers.Error {
 	why := strings.Join(r.lines, "; ")

@@ -61,10 +61,8 @@ const keptScratch = 1 << 16
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// maxPiece bounds a piece for the heap's 32-bit places. Longer ones (2 GB) are
-// refused long before by the limit on a request's body.
-const maxPiece = math.MaxInt32
-
+// mergeHeap counts in 32-bit places: a piece of 2 GB is far beyond what a
+// request's body may hold.
 func (v *vocab) mergeHeap(p string) int {
 	w := scratches.Get().(*scratch)
 	n := w.merge(v, p)

@@ -61,7 +61,8 @@ func TestEqualsReferenceOnSamples(t *testing.T) {
 }
 
 // Every code point stands once before, after and between letters, so that a
-// class that differs from the reference's by one character is found.
+// class that differs from the reference's by one character is found. In the
+// large blocks of one class (Hangul, Han and above) some stand for all.
 func TestEqualsReferenceOnEveryCodePoint(t *testing.T) {
 	var b strings.Builder
 	check := func() {
@@ -69,7 +70,8 @@ func TestEqualsReferenceOnEveryCodePoint(t *testing.T) {
 		b.Reset()
 	}
 	for r := rune(0); r <= unicode.MaxRune; r++ {
-		if r >= 0xd800 && r < 0xe000 || r > 0x20400 && r%509 != 0 {
+		uniform := r >= 0x3400 && r < 0x9f00 || r >= 0xac00 && r < 0xd700 || r >= 0xe000 && r < 0xf800 || r > 0x17000 && r < 0x18a00
+		if r >= 0xd800 && r < 0xe000 || r > 0x20400 && r%509 != 0 || uniform && r%61 != 0 {
 			continue
 		}
 		fmt.Fprintf(&b, "%c%cAb %cc'%c", r, r, r, r)
