@@ -54,9 +54,9 @@ func decodeMember(r *providers.Request, key string, v gjson.Result) bool {
 	case "response_format":
 		return decodeSchema(r, v)
 	case "max_tokens", "max_completion_tokens":
-		first := r.MaxOutput == 0
+		// Kept under Extra too: it tells which name stood, or that both did.
 		r.MaxOutput = max(r.MaxOutput, v.Int())
-		return first && key == "max_tokens" && r.MaxOutput > 0
+		return false
 	case "n":
 		r.N = int(v.Int())
 	case "stream":

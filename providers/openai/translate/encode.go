@@ -152,14 +152,7 @@ func (w *writer) tool(t providers.Tool) {
 
 // limits writes what bounds the answer's size and form.
 func (w *writer) limits(r *providers.Request) {
-	if r.MaxOutput > 0 {
-		limit := "max_tokens"
-		if _, ok := extra(r.Extra, "max_completion_tokens"); ok {
-			limit = "max_completion_tokens"
-		}
-		w.own(limit)
-		w.raw(limit, strconv.AppendInt(nil, r.MaxOutput, 10))
-	}
+	w.maxOutput(r)
 	if r.N > 0 {
 		w.raw("n", strconv.AppendInt(nil, int64(r.N), 10))
 	}
@@ -173,6 +166,22 @@ func (w *writer) limits(r *providers.Request) {
 	if s := r.Schema; s != nil {
 		w.schema(s)
 	}
+}
+
+// maxOutput writes the limit under the name that it had; of two limits both stay
+// as they stood.
+func (w *writer) maxOutput(r *providers.Request) {
+	_, old := extra(r.Extra, "max_tokens")
+	_, completion := extra(r.Extra, "max_completion_tokens")
+	if r.MaxOutput <= 0 || old && completion {
+		return
+	}
+	limit := "max_tokens"
+	if completion {
+		limit = "max_completion_tokens"
+	}
+	w.own(limit)
+	w.raw(limit, strconv.AppendInt(nil, r.MaxOutput, 10))
 }
 
 // own marks a member as written, whatever Extra says of it.

@@ -30,7 +30,8 @@ func (w *writer) turn(t *providers.Turn) {
 	var content, calls []providers.Part
 	for _, p := range rest {
 		switch {
-		case p.Kind == providers.PartToolCall, p.Kind == providers.PartOther && p.Name == "tool_calls" && p.Opaque != nil && p.Opaque.Format == providers.FormatOpenAI:
+		case p.Kind == providers.PartOther && (p.Opaque == nil || p.Opaque.Format != providers.FormatOpenAI):
+		case p.Kind == providers.PartToolCall, p.Kind == providers.PartOther && p.Name == "tool_calls":
 			calls = append(calls, p)
 		case p.Kind == providers.PartReasoning, p.Kind == providers.PartRefusal && len(p.Extra) == 0, p.Kind == providers.PartOther && p.Name != "":
 			w.aside(&p)
@@ -69,7 +70,7 @@ func (w *writer) aside(p *providers.Part) {
 		w.str("refusal", p.Text)
 	case p.Kind == providers.PartReasoning && len(p.Extra) > 0:
 		w.str(p.Extra[0].Name, p.Text)
-	case p.Opaque != nil && p.Opaque.Format == providers.FormatOpenAI:
+	case p.Opaque != nil:
 		w.raw(p.Name, p.Opaque.Raw)
 	}
 }

@@ -23,6 +23,9 @@ func decodeTurn(v gjson.Result) providers.Turn {
 			t.Name = v.Str
 		case name == "content":
 			content, kept = decodeContent(v)
+		case name == "tool_call_id" && t.Role == providers.RoleTool && v.Str != "":
+		case t.Role == providers.RoleTool: // a result has nothing beside its content
+			kept = true
 		case name == "refusal" && v.Type == gjson.String:
 			refusal = []providers.Part{{Kind: providers.PartRefusal, Text: v.Str}}
 		case (name == "reasoning_content" || name == "reasoning") && v.Type == gjson.String:
@@ -34,7 +37,6 @@ func decodeTurn(v gjson.Result) providers.Turn {
 			for _, call := range v.Array() {
 				calls = append(calls, decodeCall(call))
 			}
-		case name == "tool_call_id" && t.Role == providers.RoleTool && v.Str != "":
 		default:
 			kept = true
 		}
