@@ -225,8 +225,8 @@ func TestWildText(t *testing.T) {
 }
 
 // long is a request that keeps the engine busy until its context is full: the
-// negative penalty makes it say the same for ever.
-const long = `{"stream":true,"frequency_penalty":-2,"presence_penalty":-2,"messages":[{"role":"user","content":"x"}]}`
+// penalties reward repetition, and this seed leads into one without end.
+const long = `{"stream":true,"temperature":2,"seed":2,"frequency_penalty":-2,"presence_penalty":-2,"messages":[{"role":"user","content":"Tell me a story about a fox."}]}`
 
 // busy starts a request and returns once the engine works on it.
 func busy(t *testing.T, url string) (cancel func()) {
