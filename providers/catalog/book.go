@@ -227,6 +227,11 @@ func (b *Book) find(provider, model string) *entry {
 			return b.findAt("huggingface_"+model[i+1:], model[:i])
 		}
 	}
+	if provider == "openrouter" { // its answers name author/model-date, for every model the same way
+		if m := trailing.FindStringIndex(model); m != nil {
+			return b.exact[key{provider, model[:m[0]]}]
+		}
+	}
 	return nil
 }
 

@@ -119,6 +119,7 @@ func TestNames(t *testing.T) {
 		{"azure", "gpt-4o", "gpt-4o"},
 		{"x-ai", "grok-4.3-latest", "grok-4.3"},
 		{"openrouter", "deepseek/deepseek-r1", "deepseek/deepseek-r1"},
+		{"openrouter", "openai/gpt-5.4-nano-20260317", "openai/gpt-5.4-nano"},
 		{"huggingface", "openai/gpt-oss-120b:together", "openai/gpt-oss-120b"},
 		{"mistral", "mistral-medium-latest", "mistral-medium-latest"},
 	} {

@@ -24,6 +24,7 @@ import (
 	"slices"
 	"strings"
 
+	"farthing/providers"
 	"farthing/providers/catalog"
 	"farthing/providers/catalog/price"
 )
@@ -224,6 +225,10 @@ type correction struct {
 	Rows     []price.RowConfig `json:"rows"`
 	Can      *catalog.Can      `json:"can"`
 	Match    *catalog.Match    `json:"match"`
+	// PerSearch, with the model *, is a search fee for all of the provider's
+	// models that have none.
+	PerSearch map[string]providers.Money `json:"per_search"`
+	Source    string                     `json:"source"`
 }
 
 // correct replaces the rows of models whose published data is stale or wrong,
@@ -238,6 +243,11 @@ func (g *generator) correct(entries []*catalog.Entry) ([]*catalog.Entry, error) 
 	for _, c := range list {
 		if c.Why == "" || slices.ContainsFunc(c.Rows, func(r price.RowConfig) bool { return r.Source == "" }) {
 			return nil, fmt.Errorf("%s/%s: a correction needs a reason and every row its source", c.Provider, c.Model)
+		}
+		g.note("%s/%s is corrected: %s", c.Provider, c.Model, c.Why)
+		if c.Model == "*" {
+			c.searchFee(entries)
+			continue
 		}
 		i := slices.IndexFunc(entries, func(e *catalog.Entry) bool { return e.Provider == c.Provider && e.Model == c.Model })
 		if i < 0 {
@@ -254,9 +264,19 @@ func (g *generator) correct(entries []*catalog.Entry) ([]*catalog.Entry, error) 
 		if c.Match != nil {
 			e.Match = c.Match
 		}
-		g.note("%s/%s is corrected: %s", c.Provider, c.Model, c.Why)
 	}
 	return entries, nil
+}
+
+func (c correction) searchFee(entries []*catalog.Entry) {
+	for _, e := range entries {
+		for i := range e.Rows {
+			if row := &e.Rows[i]; e.Provider == c.Provider && row.PerSearch == nil {
+				row.PerSearch = c.PerSearch
+				row.Source += " with " + c.Source
+			}
+		}
+	}
 }
 
 // check compiles every row as the gateway will.
