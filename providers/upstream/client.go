@@ -41,7 +41,7 @@ type Call struct {
 	Method string // "" means POST with a body and GET without
 	Path   string // appended to the base URL; may carry a query
 	Header [][2]string
-	Body   []byte // not changed, and not kept once Do has returned and the response's body is closed
+	Body   []byte // must not be changed afterwards
 	Stream bool   // ask for server-sent events
 }
 
@@ -89,7 +89,7 @@ func New(o Options) (*Client, error) {
 	if o.MaxIdle <= 0 {
 		o.MaxIdle = 256
 	}
-	c.wire = newNetWire(c.limits.connect, o.MaxIdle)
+	c.wire = newWire(base.Scheme, base.Host, c.limits.connect, o.MaxIdle)
 	return c, nil
 }
 
@@ -164,9 +164,14 @@ func (c *Client) request(ctx context.Context, call *Call) (*http.Request, error)
 	}
 	for _, list := range [2][][2]string{call.Header, c.header} {
 		for _, kv := range list {
-			if name := http.CanonicalHeaderKey(kv[0]); !ours(name) {
-				h[name] = []string{kv[1]}
+			name := http.CanonicalHeaderKey(kv[0])
+			if ours(name) {
+				continue
 			}
+			if !sound(name, kv[1]) {
+				return nil, fmt.Errorf("the header %q cannot be sent: it holds a line break or a blank in its name", name)
+			}
+			h[name] = []string{kv[1]}
 		}
 	}
 	r := &http.Request{Method: method, URL: &u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
@@ -182,6 +187,12 @@ func ours(name string) bool {
 		return true
 	}
 	return false
+}
+
+// sound says that a header is one line of the message and no more.
+func sound(name, value string) bool {
+	return !strings.ContainsAny(value, "\r\n\x00") &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == ':' || r >= 0x7f })
 }
 
 // ReadAll reads a whole answer of at most max bytes and closes it. The error is

@@ -17,23 +17,26 @@ import (
 // reasoning model is silent for minutes.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 4}
 
+const maxHeader = 1 << 20 // bytes of an answer's header
+
 // netWire is net/http's transport: HTTP/2 where TLS offers it.
 type netWire struct{ t *http.Transport }
 
 func newNetWire(connect time.Duration, maxIdle int) *netWire {
 	d := &net.Dialer{Timeout: connect, KeepAliveConfig: keepAlive}
 	return &netWire{&http.Transport{
-		Proxy:                 proxy,
-		DialContext:           d.DialContext,
-		TLSHandshakeTimeout:   connect,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          maxIdle,
-		MaxIdleConnsPerHost:   maxIdle,
-		IdleConnTimeout:       60 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		DisableCompression:    true,
-		HTTP2:                 &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+		Proxy:                  proxy,
+		DialContext:            d.DialContext,
+		TLSHandshakeTimeout:    connect,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdle,
+		IdleConnTimeout:        60 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeader,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 	}}
 }
 

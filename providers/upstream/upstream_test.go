@@ -26,8 +26,101 @@ func client(t testing.TB, url string, timeouts providers.Timeouts) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if overNet {
+		c.wire = newNetWire(c.limits.connect, 16)
+	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// overNet has clients of plain http use net/http's transport, as those of https do.
+var overNet bool
+
+// TestOverNetHTTP runs what both wires must do over the other one.
+func TestOverNetHTTP(t *testing.T) {
+	overNet = true
+	defer func() { overNet = false }()
+	for name, test := range map[string]func(*testing.T){
+		"carries": TestDoCarriesTheCall, "not sent": TestNotSent, "reset": TestSentAndReset, "garbage": TestGarbageIsNoAnswer,
+		"timeouts": TestTimeouts, "slow reader": TestSlowReaderIsNotASilentProvider, "cancel": TestCancelAtOnce,
+		"close": TestCloseWhileReading, "cut": TestCutInTheMiddle, "until close": TestBodyUntilClose, "stale": TestStaleConnection,
+		"never twice": TestNeverSentTwice, "reuse": TestConnectionsAreReused, "redirect": TestRedirectIsRefused,
+		"gzip": TestUnaskedGzip, "concurrent": TestConcurrentCalls, "large": TestLargeBody, "interim": TestInterimAnswers, "early": TestEarlyAnswer,
+		"long header": TestEndlessHeader, "line breaks": TestHeaderWithLineBreak,
+	} {
+		t.Run(name, test)
+	}
+}
+
+func TestLargeBody(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	want := bytes.Repeat([]byte("0123456789"), 1<<20)
+	resp, err := client(t, s.URL, providers.Timeouts{}).Do(t.Context(), Call{Body: want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := ReadAll(resp, 1<<30); err != nil || !bytes.Equal(b, want) {
+		t.Fatalf("%d bytes, %v", len(b), err)
+	}
+}
+
+func TestInterimAnswers(t *testing.T) {
+	url := raw(t, func(_ int, c net.Conn) {
+		swallow(c)
+		io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+	})
+	resp, err := client(t, url, providers.Timeouts{}).Do(t.Context(), Call{Body: []byte("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := ReadAll(resp, 10); string(b) != "ok" || err != nil || resp.Status != 200 {
+		t.Fatalf("%d %q %v", resp.Status, b, err)
+	}
+}
+
+// TestEarlyAnswer refuses a large body before it has come.
+func TestEarlyAnswer(t *testing.T) {
+	url := raw(t, func(_ int, c net.Conn) {
+		swallow(c)
+		io.WriteString(c, "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig")
+		c.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, c)
+	})
+	resp, err := client(t, url, providers.Timeouts{}).Do(t.Context(), Call{Body: bytes.Repeat([]byte("x"), 8<<20)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := ReadAll(resp, 10); string(b) != "big" || err != nil || resp.Status != 413 {
+		t.Fatalf("%d %q %v", resp.Status, b, err)
+	}
+}
+
+func TestEndlessHeader(t *testing.T) {
+	url := raw(t, func(_ int, c net.Conn) {
+		swallow(c)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+		line := "X-A: " + strings.Repeat("a", 1000) + "\r\n"
+		for {
+			if _, err := io.WriteString(c, line); err != nil {
+				return
+			}
+		}
+	})
+	c := client(t, url, providers.Timeouts{FirstByte: providers.Duration(30 * time.Second)})
+	_, err := c.Do(t.Context(), Call{Body: []byte("x")})
+	wantFailure(t, err, providers.Upstream, true)
+}
+
+func TestHeaderWithLineBreak(t *testing.T) {
+	var asked atomic.Bool
+	s := serve(t, func(http.ResponseWriter, *http.Request) { asked.Store(true) })
+	for _, kv := range [][2]string{{"x-a", "b\r\nHost: evil"}, {"x-a", "b\nc"}, {"x a", "b"}, {"x:", "b"}, {"x\r\ny", "b"}} {
+		_, err := client(t, s.URL, providers.Timeouts{}).Do(t.Context(), Call{Header: [][2]string{kv}, Body: []byte("x")})
+		wantFailure(t, err, providers.Internal, false)
+	}
+	if asked.Load() {
+		t.Error("one was sent")
+	}
 }
 
 func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {

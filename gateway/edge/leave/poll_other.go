@@ -3,6 +3,7 @@
 package leave
 
 import (
+	"net"
 	"sync"
 	"syscall"
 	"time"
@@ -63,8 +64,13 @@ func (p *Poller) look() []uint64 {
 func (p *Poller) Add(c syscall.RawConn, id uint64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.watched[id] = c
-	return nil
+	select {
+	case <-p.stop:
+		return net.ErrClosed
+	default:
+		p.watched[id] = c
+		return nil
+	}
 }
 
 // Remove must be called before the connection is closed.
