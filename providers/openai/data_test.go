@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -18,6 +19,7 @@ import (
 
 	"farthing/providers"
 	"farthing/providers/openai"
+	"farthing/providers/openai/events"
 	"farthing/providers/openai/relay"
 	"farthing/providers/openai/translate"
 	"farthing/providers/providertest"
@@ -60,7 +62,7 @@ func TestRecordings(t *testing.T) {
 	oracle := usageOracle(t, root)
 	parse, splice, round := &tally{kind: "request parses"}, &tally{kind: "request spliced"}, &tally{kind: "request there and back"}
 	stream, body, errs := &tally{kind: "stream relayed"}, &tally{kind: "body relayed"}, &tally{kind: "error read"}
-	usage, events := &tally{kind: "usage"}, &tally{kind: "events there and back"}
+	usage, both := &tally{kind: "usage"}, &tally{kind: "events there and back"}
 	for _, rec := range recordings {
 		if rec.Request != nil && len(rec.Request.Body) > 0 {
 			parse.check(rec.ID, checkParse(rec.Request.Body))
@@ -81,9 +83,9 @@ func TestRecordings(t *testing.T) {
 			body.check(rec.ID, err)
 		}
 		usage.check(rec.ID, checkUsage(meter, oracle[rec.ID], rec.Provider))
-		events.check(rec.ID, checkEvents(rec))
+		both.check(rec.ID, checkEvents(rec))
 	}
-	report(t, parse, splice, round, stream, body, errs, usage, events)
+	report(t, parse, splice, round, stream, body, errs, usage, both)
 }
 
 func load(t *testing.T, root string) (out []recording) {
@@ -282,102 +284,114 @@ func dataOf(event string) ([]byte, bool) {
 	return []byte(strings.TrimSpace(data)), ok && strings.HasPrefix(strings.TrimSpace(data), "{")
 }
 
-// expectStream says what the client should get, by whole-JSON rewriting.
+// expectation says what the client should get, by whole-JSON rewriting.
+type expectation struct {
+	q            openai.Quirks
+	wanted       bool
+	want         []string
+	repairs      []string
+	roles, ended map[any]bool
+	next         int
+	tools, done  bool
+	head         map[string]any
+}
+
 func expectStream(stream string, q openai.Quirks, wanted bool) (want []string, repairs []string) {
-	roles, ended, next := map[any]bool{}, map[any]bool{}, 0
-	done, tools := false, false
-	mark := func(r openai.Repair) {
-		for _, s := range repairs {
-			if s == string(r) {
-				return
-			}
-		}
-		repairs = append(repairs, string(r))
-	}
-	has := func(r openai.Repair) bool { return q.Mends(r) }
-	var head map[string]any
-	finish := func() {
-		if !has(openai.RepairFinish) || len(roles) == len(ended) {
-			return
-		}
-		reason := "stop"
-		if tools {
-			reason = "tool_calls"
-		}
-		b, _ := json.Marshal(map[string]any{"id": head["id"], "object": "chat.completion.chunk", "created": head["created"], "model": head["model"],
-			"choices": []any{map[string]any{"index": 0, "delta": map[string]any{}, "finish_reason": reason}}})
-		want = append(want, "data: "+string(b)+"\n\n")
-		ended[float64(0)] = true
-		mark(openai.RepairFinish)
-	}
+	x := &expectation{q: q, wanted: wanted, roles: map[any]bool{}, ended: map[any]bool{}}
 	for _, event := range eventsOf(stream) {
-		data, ok := dataOf(event)
-		if !ok {
-			if strings.Contains(event, "[DONE]") {
-				done = true
-				finish()
-			}
-			want = append(want, event)
-			continue
-		}
-		var m map[string]any
-		if json.Unmarshal(data, &m) != nil {
-			want = append(want, event)
-			continue
-		}
-		choices, _ := m["choices"].([]any)
-		if len(choices) == 0 && m["usage"] != nil {
-			finish()
-			if wanted {
-				want = append(want, event)
-			}
-			continue
-		}
-		head = m
-		changed := false
-		for _, c := range choices {
-			ch := c.(map[string]any)
-			delta, ok := ch["delta"].(map[string]any)
-			if ok && !roles[ch["index"]] {
-				roles[ch["index"]] = true
-				if s, _ := delta["role"].(string); s == "" && has(openai.RepairRole) {
-					delta["role"], changed = "assistant", true
-					mark(openai.RepairRole)
-				}
-			}
-			calls, _ := delta["tool_calls"].([]any)
-			for _, c := range calls {
-				call := c.(map[string]any)
-				tools = true
-				if _, ok := call["type"]; !ok && call["id"] != nil && has(openai.RepairToolType) {
-					call["type"], changed = "function", true
-					mark(openai.RepairToolType)
-				}
-				if _, ok := call["index"]; !ok && has(openai.RepairToolIndex) {
-					call["index"], changed = next, true
-					next++
-					mark(openai.RepairToolIndex)
-				}
-			}
-			if s, _ := ch["finish_reason"].(string); s != "" {
-				ended[ch["index"]] = true
-				if s == "eos" && has(openai.RepairFinish) {
-					ch["finish_reason"], changed = "stop", true
-					mark(openai.RepairFinish)
-				}
-			}
-		}
-		if changed {
-			b, _ := json.Marshal(m)
-			event = "data: " + string(b) + "\n\n"
-		}
-		want = append(want, event)
+		x.event(event)
 	}
-	if !done && has(openai.RepairDone) {
-		want = append(want, "data: [DONE]\n\n")
-		mark(openai.RepairDone)
+	if !x.done && x.mended(openai.RepairDone) {
+		x.want = append(x.want, "data: [DONE]\n\n")
 	}
-	return want, repairs
+	return x.want, x.repairs
+}
+
+// mended says whether the row has the repair, and notes it.
+func (x *expectation) mended(r openai.Repair) bool {
+	if !x.q.Mends(r) {
+		return false
+	}
+	if !slices.Contains(x.repairs, string(r)) {
+		x.repairs = append(x.repairs, string(r))
+	}
+	return true
+}
+
+func (x *expectation) event(event string) {
+	var m map[string]any
+	data, ok := dataOf(event)
+	if !ok || json.Unmarshal(data, &m) != nil {
+		if strings.Contains(event, "[DONE]") {
+			x.done = true
+			x.finish()
+		}
+		x.want = append(x.want, event)
+		return
+	}
+	choices, _ := m["choices"].([]any)
+	if len(choices) == 0 && m["usage"] != nil {
+		x.finish()
+		if x.wanted {
+			x.want = append(x.want, event)
+		}
+		return
+	}
+	x.head = m
+	changed := false
+	for _, c := range choices {
+		changed = x.choice(c.(map[string]any)) || changed
+	}
+	if changed {
+		b, _ := json.Marshal(m)
+		event = "data: " + string(b) + "\n\n"
+	}
+	x.want = append(x.want, event)
+}
+
+// choice mends one choice and says whether it had to.
+func (x *expectation) choice(ch map[string]any) (changed bool) {
+	delta, ok := ch["delta"].(map[string]any)
+	calls, _ := delta["tool_calls"].([]any)
+	for _, c := range calls {
+		call := c.(map[string]any)
+		x.tools = true
+		if _, ok := call["type"]; !ok && call["id"] != nil && x.mended(openai.RepairToolType) {
+			call["type"], changed = "function", true
+		}
+		if _, ok := call["index"]; !ok && x.mended(openai.RepairToolIndex) {
+			call["index"], changed = x.next, true
+			x.next++
+		}
+	}
+	if ok && !x.roles[ch["index"]] {
+		x.roles[ch["index"]] = true
+		if s, _ := delta["role"].(string); s == "" && x.mended(openai.RepairRole) {
+			delta["role"], changed = "assistant", true
+		}
+	}
+	if s, _ := ch["finish_reason"].(string); s != "" {
+		x.ended[ch["index"]] = true
+		if s == "eos" && x.mended(openai.RepairFinish) {
+			ch["finish_reason"], changed = "stop", true
+		}
+	}
+	return changed
+}
+
+// finish writes the finish that never came.
+func (x *expectation) finish() {
+	if len(x.roles) == len(x.ended) || !x.mended(openai.RepairFinish) {
+		return
+	}
+	reason := "stop"
+	if x.tools {
+		reason = "tool_calls"
+	}
+	b, _ := json.Marshal(map[string]any{"id": x.head["id"], "object": "chat.completion.chunk", "created": x.head["created"], "model": x.head["model"],
+		"choices": []any{map[string]any{"index": 0, "delta": map[string]any{}, "finish_reason": reason}}})
+	x.want = append(x.want, "data: "+string(b)+"\n\n")
+	x.ended[float64(0)] = true
 }
 
 func checkBody(rec recording) (*providers.Meter, error) {
@@ -479,27 +493,27 @@ func checkUsage(meter *providers.Meter, final json.RawMessage, provider string) 
 
 // checkEvents decodes an answer into events, writes them, and decodes again.
 func checkEvents(rec recording) error {
-	events, err := decode(rec.Provider, rec.Streaming, rec.Response.BodyText)
+	said, err := decode(rec.Provider, rec.Streaming, rec.Response.BodyText)
 	if err != nil {
 		return err
 	}
-	enc := translate.NewEncoder(true)
-	written := enc.Body(events)
+	enc := events.NewEncoder(true)
+	written := enc.Body(said)
 	if rec.Streaming {
-		written = append(bytes.Clone(enc.Events(events)), enc.End()...)
+		written = append(bytes.Clone(enc.Events(said)), enc.End()...)
 	}
 	again, err := decode("openai", rec.Streaming, string(written))
 	if err != nil {
 		return err
 	}
-	if diff := cmp.Diff(providertest.Gather(events), providertest.Gather(again)); diff != "" {
+	if diff := cmp.Diff(providertest.Gather(said), providertest.Gather(again)); diff != "" {
 		return fmt.Errorf("%s", diff)
 	}
 	return nil
 }
 
 func decode(provider string, streaming bool, text string) ([]providers.Event, error) {
-	d := translate.NewDecoder(openai.KnownQuirks(provider))
+	d := events.NewDecoder(openai.KnownQuirks(provider))
 	if !streaming {
 		return d.Body([]byte(text))
 	}

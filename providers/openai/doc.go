@@ -4,9 +4,10 @@
 // Here is the request's side and what both sides share: Parse reads a client's
 // bytes into a Brief, Splice makes the few changes that a provider of the same
 // format needs, ParseError and ErrorBody carry errors, and KnownQuirks lists how
-// each provider row differs. The answer's side is package relay; package
-// translate goes to and from the shared words for providers of other formats;
-// package picture reads the size of an image.
+// each provider row differs. The answer's side is package relay. For providers of
+// other formats, package translate takes requests to and from the shared words
+// and package events answers. Package picture reads the size of an image, package
+// jsontext appends JSON.
 //
 // # Quirks
 //

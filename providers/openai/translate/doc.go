@@ -1,7 +1,7 @@
-// Package translate turns OpenAI's chat completions into the shared words and
-// back: requests (DecodeRequest, EncodeRequest), and answers as events (Decoder,
-// Encoder). It serves traffic between different formats; between equal ones the
-// bytes go through openai.Splice and package relay instead.
+// Package translate turns requests in OpenAI's chat completions into the shared
+// words and back (DecodeRequest, EncodeRequest). It serves traffic between
+// different formats; between equal ones the bytes go through openai.Splice.
+// Answers are the matter of package events.
 //
 // Nothing is lost on the way there and back: what the shared words have no place
 // for stands in an Extra field of its request, turn or part, or in an Opaque

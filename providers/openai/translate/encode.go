@@ -3,125 +3,74 @@ package translate
 import (
 	"encoding/base64"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
 
 	"farthing/providers"
+	"farthing/providers/openai/jsontext"
 )
 
 // EncodeRequest writes a request as a chat completion. Parts of other formats'
 // own (Opaque of another Format) are left out; reasoning is written only where it
 // came from this format, since servers refuse fields that they do not know.
 func EncodeRequest(r *providers.Request) ([]byte, error) {
-	w := writer{b: make([]byte, 0, 1<<10)}
-	w.open('{')
-	w.str("model", r.Model)
-	w.name("messages")
-	w.open('[')
+	w := writer{Writer: jsontext.Writer{B: make([]byte, 0, 1<<10)}}
+	w.Open('{')
+	w.Str("model", r.Model)
+	w.Name("messages")
+	w.Open('[')
 	for i := range r.Turns {
 		w.turn(&r.Turns[i])
 	}
-	w.close(']')
+	w.Close(']')
 	w.tools(r)
 	w.limits(r)
 	w.sampling(r)
-	w.fields(r.Extra, w.written...)
-	w.close('}')
-	if !json.Valid(w.b) {
+	w.Fields(r.Extra, w.written...)
+	w.Close('}')
+	if !json.Valid(w.B) {
 		return nil, &providers.Error{Kind: providers.Invalid, Message: "the request holds a value that is not JSON"}
 	}
-	return w.b, nil
+	return w.B, nil
 }
 
-// writer appends JSON. written are the top-level members that hold what an Extra
-// field of the same name would repeat.
+// writer writes a request. written are the top-level members that hold what an
+// Extra field of the same name would repeat.
 type writer struct {
-	b       []byte
-	first   bool
+	jsontext.Writer
 	written []string
-}
-
-func (w *writer) comma() {
-	if !w.first && len(w.b) > 0 {
-		w.b = append(w.b, ',')
-	}
-	w.first = false
-}
-
-func (w *writer) open(c byte) {
-	if n := len(w.b); n > 0 && w.b[n-1] != ':' {
-		w.comma()
-	}
-	w.b = append(w.b, c)
-	w.first = true
-}
-
-func (w *writer) close(c byte) {
-	w.b = append(w.b, c)
-	w.first = false
-}
-
-func (w *writer) name(name string) {
-	w.comma()
-	w.b = append(gjson.AppendJSONString(w.b, name), ':')
-}
-
-func (w *writer) str(name, value string) {
-	w.name(name)
-	w.b = gjson.AppendJSONString(w.b, value)
-}
-
-func (w *writer) raw(name string, value []byte) {
-	w.name(name)
-	w.b = append(w.b, value...)
-}
-
-// value appends an element of an array.
-func (w *writer) value(raw []byte) {
-	w.comma()
-	w.b = append(w.b, raw...)
-}
-
-// fields writes kept members but for those named.
-func (w *writer) fields(fields []providers.Field, but ...string) {
-	for _, f := range fields {
-		if len(f.Raw) > 0 && !slices.Contains(but, f.Name) {
-			w.raw(f.Name, f.Raw)
-		}
-	}
 }
 
 func (w *writer) tools(r *providers.Request) {
 	if len(r.Tools) > 0 {
-		w.name("tools")
-		w.open('[')
+		w.Name("tools")
+		w.Open('[')
 		for _, t := range r.Tools {
 			w.tool(t)
 		}
-		w.close(']')
+		w.Close(']')
 	}
 	c := r.ToolChoice
 	switch raw := gjson.ParseBytes(c.Raw); {
 	case c.Mode == "" && len(c.Raw) == 0:
 	case raw.Type == gjson.String, raw.Get("function").Exists(), raw.Get("allowed_tools").Exists():
-		w.raw("tool_choice", c.Raw)
+		w.Raw("tool_choice", c.Raw)
 	case c.Mode == "tool":
-		w.name("tool_choice")
-		w.open('{')
-		w.str("type", "function")
-		w.name("function")
-		w.open('{')
-		w.str("name", c.Name)
-		w.close('}')
-		w.close('}')
+		w.Name("tool_choice")
+		w.Open('{')
+		w.Str("type", "function")
+		w.Name("function")
+		w.Open('{')
+		w.Str("name", c.Name)
+		w.Close('}')
+		w.Close('}')
 	case c.Mode != "":
-		w.str("tool_choice", c.Mode)
+		w.Str("tool_choice", c.Mode)
 	}
 	if r.Parallel != nil {
-		w.raw("parallel_tool_calls", strconv.AppendBool(nil, *r.Parallel))
+		w.Bool("parallel_tool_calls", *r.Parallel)
 	}
 }
 
@@ -129,39 +78,39 @@ func (w *writer) tools(r *providers.Request) {
 func (w *writer) tool(t providers.Tool) {
 	raw := gjson.ParseBytes(t.Raw)
 	if raw.Get("function.name").Str == t.Name && t.Server == "" && len(t.Raw) > 0 || t.Server != "" && raw.Get("type").Str == t.Server {
-		w.value(t.Raw)
+		w.Value(t.Raw)
 		return
 	}
-	w.open('{')
-	w.str("type", "function")
-	w.name("function")
-	w.open('{')
-	w.str("name", t.Name)
+	w.Open('{')
+	w.Str("type", "function")
+	w.Name("function")
+	w.Open('{')
+	w.Str("name", t.Name)
 	if t.Description != "" {
-		w.str("description", t.Description)
+		w.Str("description", t.Description)
 	}
 	if len(t.Parameters) > 0 {
-		w.raw("parameters", t.Parameters)
+		w.Raw("parameters", t.Parameters)
 	}
 	if t.Strict != nil {
-		w.raw("strict", strconv.AppendBool(nil, *t.Strict))
+		w.Bool("strict", *t.Strict)
 	}
-	w.close('}')
-	w.close('}')
+	w.Close('}')
+	w.Close('}')
 }
 
 // limits writes what bounds the answer's size and form.
 func (w *writer) limits(r *providers.Request) {
 	w.maxOutput(r)
 	if r.N > 0 {
-		w.raw("n", strconv.AppendInt(nil, int64(r.N), 10))
+		w.Int("n", int64(r.N))
 	}
 	if r.Stream {
 		w.own("stream")
-		w.raw("stream", []byte("true"))
+		w.Raw("stream", []byte("true"))
 	}
 	if _, ok := extra(r.Extra, "stream_options"); r.StreamUsage && !ok {
-		w.raw("stream_options", []byte(`{"include_usage":true}`))
+		w.Raw("stream_options", []byte(`{"include_usage":true}`))
 	}
 	if s := r.Schema; s != nil {
 		w.schema(s)
@@ -181,7 +130,7 @@ func (w *writer) maxOutput(r *providers.Request) {
 		limit = "max_completion_tokens"
 	}
 	w.own(limit)
-	w.raw(limit, strconv.AppendInt(nil, r.MaxOutput, 10))
+	w.Int(limit, r.MaxOutput)
 }
 
 // own marks a member as written, whatever Extra says of it.
@@ -190,30 +139,30 @@ func (w *writer) own(name string) { w.written = append(w.written, name) }
 func (w *writer) schema(s *providers.Schema) {
 	switch kind := gjson.GetBytes(s.Raw, "type").Str; {
 	case kind == "json_schema" && !s.JSONOnly && gjson.GetBytes(s.Raw, "json_schema").Exists(), kind == "json_object" && s.JSONOnly:
-		w.raw("response_format", s.Raw)
+		w.Raw("response_format", s.Raw)
 		return
 	case s.JSONOnly:
-		w.raw("response_format", []byte(`{"type":"json_object"}`))
+		w.Raw("response_format", []byte(`{"type":"json_object"}`))
 		return
 	}
-	w.name("response_format")
-	w.open('{')
-	w.str("type", "json_schema")
-	w.name("json_schema")
-	w.open('{')
+	w.Name("response_format")
+	w.Open('{')
+	w.Str("type", "json_schema")
+	w.Name("json_schema")
+	w.Open('{')
 	name := s.Name
 	if name == "" {
 		name = "answer" // required by OpenAI, unknown to other formats
 	}
-	w.str("name", name)
+	w.Str("name", name)
 	if len(s.Schema) > 0 {
-		w.raw("schema", s.Schema)
+		w.Raw("schema", s.Schema)
 	}
 	if s.Strict != nil {
-		w.raw("strict", strconv.AppendBool(nil, *s.Strict))
+		w.Bool("strict", *s.Strict)
 	}
-	w.close('}')
-	w.close('}')
+	w.Close('}')
+	w.Close('}')
 }
 
 func (w *writer) sampling(r *providers.Request) {
@@ -222,63 +171,63 @@ func (w *writer) sampling(r *providers.Request) {
 		value *float64
 	}{{"temperature", r.Temperature}, {"top_p", r.TopP}, {"frequency_penalty", r.Penalty.Frequency}, {"presence_penalty", r.Penalty.Presence}} {
 		if p.value != nil {
-			w.raw(p.name, strconv.AppendFloat(nil, *p.value, 'g', -1, 64))
+			w.Raw(p.name, strconv.AppendFloat(nil, *p.value, 'g', -1, 64))
 		}
 	}
 	if r.Seed != nil {
-		w.raw("seed", strconv.AppendInt(nil, *r.Seed, 10))
+		w.Int("seed", *r.Seed)
 	}
 	if _, ok := extra(r.Extra, "stop"); len(r.Stop) > 0 && !ok {
-		w.name("stop")
-		w.open('[')
+		w.Name("stop")
+		w.Open('[')
 		for _, s := range r.Stop {
-			w.value(gjson.AppendJSONString(nil, s))
+			w.Value(gjson.AppendJSONString(nil, s))
 		}
-		w.close(']')
+		w.Close(']')
 	}
 	if r.Logprobs != nil {
-		w.raw("logprobs", []byte("true"))
+		w.Raw("logprobs", []byte("true"))
 		if *r.Logprobs > 0 {
-			w.raw("top_logprobs", strconv.AppendInt(nil, int64(*r.Logprobs), 10))
+			w.Int("top_logprobs", int64(*r.Logprobs))
 		}
 	}
 	if _, ok := extra(r.Extra, "reasoning"); r.Effort != "" && !ok {
-		w.str("reasoning_effort", r.Effort)
+		w.Str("reasoning_effort", r.Effort)
 	}
 	for _, s := range [][2]string{{"service_tier", r.Tier}, {"user", r.User}} {
 		if s[1] != "" {
-			w.str(s[0], s[1])
+			w.Str(s[0], s[1])
 		}
 	}
 }
 
 // media writes the member typ of a content part.
 func (w *writer) media(typ string, m *providers.Media) {
-	w.open('{')
+	w.Open('{')
 	switch typ {
 	case "image_url":
 		url := m.URL
 		if m.Data != nil {
 			url = dataURL(m)
 		}
-		w.str("url", url)
+		w.Str("url", url)
 		if m.Detail != "" {
-			w.str("detail", m.Detail)
+			w.Str("detail", m.Detail)
 		}
 	case "input_audio":
-		w.str("data", base64.StdEncoding.EncodeToString(m.Data))
-		w.str("format", strings.TrimPrefix(m.Type, "audio/"))
+		w.Str("data", base64.StdEncoding.EncodeToString(m.Data))
+		w.Str("format", strings.TrimPrefix(m.Type, "audio/"))
 	default:
 		for _, s := range [][2]string{{"filename", m.Name}, {"file_id", m.FileID}} {
 			if s[1] != "" {
-				w.str(s[0], s[1])
+				w.Str(s[0], s[1])
 			}
 		}
 		if m.Data != nil {
-			w.str("file_data", dataURL(m))
+			w.Str("file_data", dataURL(m))
 		}
 	}
-	w.close('}')
+	w.Close('}')
 }
 
 func dataURL(m *providers.Media) string {

@@ -22,10 +22,10 @@ func (w *writer) turn(t *providers.Turn) {
 	if len(rest) == 0 && len(t.Parts) > 0 {
 		return
 	}
-	w.open('{')
-	w.str("role", string(t.Role))
+	w.Open('{')
+	w.Str("role", string(t.Role))
 	if t.Name != "" {
-		w.str("name", t.Name)
+		w.Str("name", t.Name)
 	}
 	var content, calls []providers.Part
 	for _, p := range rest {
@@ -41,37 +41,37 @@ func (w *writer) turn(t *providers.Turn) {
 	}
 	w.content(content)
 	w.calls(calls)
-	w.fields(t.Extra)
-	w.close('}')
+	w.Fields(t.Extra)
+	w.Close('}')
 }
 
 // result writes a tool's result. Kept members of a tool turn are its only
 // result's.
 func (w *writer) result(p *providers.Part, t *providers.Turn) {
-	w.open('{')
-	w.str("role", string(providers.RoleTool))
+	w.Open('{')
+	w.Str("role", string(providers.RoleTool))
 	if p.ID != "" {
-		w.str("tool_call_id", p.ID)
+		w.Str("tool_call_id", p.ID)
 	}
 	w.content(p.Parts)
 	if t.Role == providers.RoleTool {
 		if t.Name != "" {
-			w.str("name", t.Name)
+			w.Str("name", t.Name)
 		}
-		w.fields(t.Extra)
+		w.Fields(t.Extra)
 	}
-	w.close('}')
+	w.Close('}')
 }
 
 // aside writes a part that stands beside the content.
 func (w *writer) aside(p *providers.Part) {
 	switch {
 	case p.Kind == providers.PartRefusal:
-		w.str("refusal", p.Text)
+		w.Str("refusal", p.Text)
 	case p.Kind == providers.PartReasoning && len(p.Extra) > 0:
-		w.str(p.Extra[0].Name, p.Text)
+		w.Str(p.Extra[0].Name, p.Text)
 	case p.Opaque != nil:
-		w.raw(p.Name, p.Opaque.Raw)
+		w.Raw(p.Name, p.Opaque.Raw)
 	}
 }
 
@@ -80,16 +80,16 @@ func (w *writer) content(parts []providers.Part) {
 	if len(parts) == 0 {
 		return
 	}
-	w.name("content")
+	w.Name("content")
 	if p := parts[0]; len(parts) == 1 && p.Kind == providers.PartText && len(p.Extra) == 0 {
-		w.b = gjson.AppendJSONString(w.b, p.Text)
+		w.Quote(p.Text)
 		return
 	}
-	w.open('[')
+	w.Open('[')
 	for i := range parts {
 		w.part(&parts[i])
 	}
-	w.close(']')
+	w.Close(']')
 }
 
 func (w *writer) part(p *providers.Part) {
@@ -102,10 +102,10 @@ func (w *writer) part(p *providers.Part) {
 		typ := map[string]string{"image": "image_url", "audio": "input_audio", "file": "file", "video": "file"}[p.Media.Kind]
 		var m writer
 		m.media(typ, p.Media)
-		w.typed(p, typ, m.b)
+		w.typed(p, typ, m.B)
 	case providers.PartOther:
 		if p.Opaque != nil && p.Opaque.Format == providers.FormatOpenAI {
-			w.value(p.Opaque.Raw)
+			w.Value(p.Opaque.Raw)
 		}
 	}
 }
@@ -113,49 +113,49 @@ func (w *writer) part(p *providers.Part) {
 // typed writes a part of type typ, whose value stands in the member of the same
 // name.
 func (w *writer) typed(p *providers.Part, typ string, value []byte) {
-	w.open('{')
+	w.Open('{')
 	if _, ok := extra(p.Extra, "type"); !ok {
-		w.str("type", typ)
+		w.Str("type", typ)
 	}
 	if _, ok := extra(p.Extra, typ); !ok {
-		w.raw(typ, value)
+		w.Raw(typ, value)
 	}
-	w.fields(p.Extra)
-	w.close('}')
+	w.Fields(p.Extra)
+	w.Close('}')
 }
 
 func (w *writer) calls(calls []providers.Part) {
 	if len(calls) == 0 {
 		return
 	}
-	w.name("tool_calls")
-	w.open('[')
+	w.Name("tool_calls")
+	w.Open('[')
 	for i := range calls {
 		p := &calls[i]
 		if p.Kind == providers.PartOther {
-			w.value(p.Opaque.Raw)
+			w.Value(p.Opaque.Raw)
 			continue
 		}
 		w.call(p)
 	}
-	w.close(']')
+	w.Close(']')
 }
 
 func (w *writer) call(p *providers.Part) {
-	w.open('{')
+	w.Open('{')
 	if p.ID != "" {
-		w.str("id", p.ID)
+		w.Str("id", p.ID)
 	}
 	if _, ok := extra(p.Extra, "type"); !ok {
-		w.str("type", "function")
+		w.Str("type", "function")
 	}
-	w.name("function")
-	w.open('{')
-	w.str("name", p.Name)
-	w.str("arguments", arguments(p.Args))
-	w.close('}')
-	w.fields(p.Extra)
-	w.close('}')
+	w.Name("function")
+	w.Open('{')
+	w.Str("name", p.Name)
+	w.Str("arguments", arguments(p.Args))
+	w.Close('}')
+	w.Fields(p.Extra)
+	w.Close('}')
 }
 
 // arguments are the call's as text; a call without any has the empty object.

@@ -165,7 +165,7 @@ func decodeDataURL(url string) (typ string, data []byte) {
 func faithful(m *providers.Media, typ string, v gjson.Result) bool {
 	var w writer
 	w.media(typ, m)
-	written := gjson.ParseBytes(w.b)
+	written := gjson.ParseBytes(w.B)
 	if !v.IsObject() || len(v.Map()) != len(written.Map()) {
 		return false
 	}

@@ -1,12 +1,11 @@
-package translate
+package events
 
 import (
-	"strconv"
-
 	"github.com/tidwall/gjson"
 
 	"farthing/providers"
 	"farthing/providers/openai"
+	"farthing/providers/openai/jsontext"
 )
 
 // Encoder writes events as an OpenAI answer: as chunks of a stream (Events, End)
@@ -30,11 +29,11 @@ func NewEncoder(wantUsage bool) *Encoder {
 
 // Events writes events as server-sent events.
 func (e *Encoder) Events(events []providers.Event) []byte {
-	var w writer
+	var w jsontext.Writer
 	for i := range events {
 		e.event(&w, &events[i])
 	}
-	return w.b
+	return w.B
 }
 
 // End writes what closes a stream: the usage, if it was asked for, and [DONE].
@@ -43,18 +42,18 @@ func (e *Encoder) End() []byte {
 	if e.failed {
 		return nil
 	}
-	var w writer
+	var w jsontext.Writer
 	if e.wantUsage && e.usage != nil {
 		e.head(&w, "data: ", "chat.completion.chunk")
-		w.raw("choices", []byte("[]"))
-		w.usage(*e.usage)
-		w.close('}')
-		w.b = append(w.b, "\n\n"...)
+		w.Raw("choices", []byte("[]"))
+		usage(&w, *e.usage)
+		w.Close('}')
+		w.End("\n\n")
 	}
-	return append(w.b, "data: [DONE]\n\n"...)
+	return append(w.B, "data: [DONE]\n\n"...)
 }
 
-func (e *Encoder) event(w *writer, ev *providers.Event) {
+func (e *Encoder) event(w *jsontext.Writer, ev *providers.Event) {
 	switch ev.Kind {
 	case providers.EventStart:
 		e.start(ev)
@@ -62,7 +61,7 @@ func (e *Encoder) event(w *writer, ev *providers.Event) {
 		e.usage = &ev.Usage
 	case providers.EventError:
 		e.failed = true
-		w.b = append(append(append(w.b, "data: "...), openai.ErrorBody(ev.Err)...), "\n\n"...)
+		w.B = append(append(append(w.B, "data: "...), openai.ErrorBody(ev.Err)...), "\n\n"...)
 	case providers.EventOther:
 		if ev.Opaque != nil && ev.Opaque.Format == providers.FormatOpenAI {
 			e.chunk(w, ev)
@@ -75,119 +74,118 @@ func (e *Encoder) event(w *writer, ev *providers.Event) {
 func (e *Encoder) start(ev *providers.Event) { e.id, e.model, e.created = ev.ID, ev.Model, ev.Created }
 
 // head opens a chunk or a body.
-func (e *Encoder) head(w *writer, prefix, object string) {
-	w.b = append(w.b, prefix...)
-	w.first = true
-	w.open('{')
-	w.str("id", e.id)
-	w.str("object", object)
-	w.raw("created", strconv.AppendInt(nil, e.created, 10))
-	w.str("model", e.model)
+func (e *Encoder) head(w *jsontext.Writer, prefix, object string) {
+	w.Begin(prefix)
+	w.Open('{')
+	w.Str("id", e.id)
+	w.Str("object", object)
+	w.Int("created", e.created)
+	w.Str("model", e.model)
 }
 
-func (e *Encoder) chunk(w *writer, ev *providers.Event) {
+func (e *Encoder) chunk(w *jsontext.Writer, ev *providers.Event) {
 	e.head(w, "data: ", "chat.completion.chunk")
-	w.name("choices")
-	w.open('[')
-	w.open('{')
-	w.raw("index", strconv.AppendInt(nil, int64(ev.Choice), 10))
-	w.name("delta")
-	w.open('{')
+	w.Name("choices")
+	w.Open('[')
+	w.Open('{')
+	w.Int("index", int64(ev.Choice))
+	w.Name("delta")
+	w.Open('{')
 	if !e.begun[ev.Choice] {
 		e.begun[ev.Choice] = true
-		w.str("role", "assistant")
+		w.Str("role", "assistant")
 	}
 	e.delta(w, ev)
-	w.close('}')
+	w.Close('}')
 	if ev.Kind == providers.EventFinish {
-		w.str("finish_reason", string(ev.Finish))
+		w.Str("finish_reason", string(ev.Finish))
 	} else {
-		w.raw("finish_reason", []byte("null"))
+		w.Raw("finish_reason", []byte("null"))
 	}
-	w.close('}')
-	w.close(']')
-	w.close('}')
-	w.b = append(w.b, "\n\n"...)
+	w.Close('}')
+	w.Close(']')
+	w.Close('}')
+	w.End("\n\n")
 }
 
-func (e *Encoder) delta(w *writer, ev *providers.Event) {
+func (e *Encoder) delta(w *jsontext.Writer, ev *providers.Event) {
 	switch ev.Kind {
 	case providers.EventText:
-		w.str("content", ev.Text)
+		w.Str("content", ev.Text)
 	case providers.EventReasoning:
-		w.str("reasoning_content", ev.Text)
+		w.Str("reasoning_content", ev.Text)
 	case providers.EventRefusal:
-		w.str("refusal", ev.Text)
+		w.Str("refusal", ev.Text)
 	case providers.EventOther:
 		gjson.ParseBytes(ev.Opaque.Raw).ForEach(func(key, v gjson.Result) bool {
-			w.raw(key.Str, []byte(v.Raw))
+			w.Raw(key.Str, []byte(v.Raw))
 			return true
 		})
 	case providers.EventToolCall:
-		w.name("tool_calls")
-		w.open('[')
-		w.open('{')
-		w.raw("index", strconv.AppendInt(nil, int64(ev.Call.Index), 10))
+		w.Name("tool_calls")
+		w.Open('[')
+		w.Open('{')
+		w.Int("index", int64(ev.Call.Index))
 		if at := [2]int{ev.Choice, ev.Call.Index}; !e.calls[at] {
 			e.calls[at] = true
-			w.str("id", ev.Call.ID)
-			w.str("type", "function")
-			w.function(ev.Call.Name, ev.Call.Args)
+			w.Str("id", ev.Call.ID)
+			w.Str("type", "function")
+			function(w, ev.Call.Name, ev.Call.Args)
 		} else {
-			w.name("function")
-			w.open('{')
-			w.str("arguments", ev.Call.Args)
-			w.close('}')
+			w.Name("function")
+			w.Open('{')
+			w.Str("arguments", ev.Call.Args)
+			w.Close('}')
 		}
-		w.close('}')
-		w.close(']')
+		w.Close('}')
+		w.Close(']')
 	}
 }
 
-func (w *writer) function(name, args string) {
-	w.name("function")
-	w.open('{')
-	w.str("name", name)
-	w.str("arguments", args)
-	w.close('}')
+func function(w *jsontext.Writer, name, args string) {
+	w.Name("function")
+	w.Open('{')
+	w.Str("name", name)
+	w.Str("arguments", args)
+	w.Close('}')
 }
 
 // usage writes disjoint classes as OpenAI counts: cached tokens inside the
 // prompt, reasoning inside the completion.
-func (w *writer) usage(u providers.Usage) {
+func usage(w *jsontext.Writer, u providers.Usage) {
 	count := func(name string, n int64, always bool) {
 		if n > 0 || always {
-			w.raw(name, strconv.AppendInt(nil, n, 10))
+			w.Int(name, n)
 		}
 	}
-	w.name("usage")
-	w.open('{')
+	w.Name("usage")
+	w.Open('{')
 	count("prompt_tokens", u.TotalInput(), true)
 	count("completion_tokens", u.TotalOutput(), true)
 	count("total_tokens", u.TotalInput()+u.TotalOutput(), true)
-	w.name("prompt_tokens_details")
-	w.open('{')
+	w.Name("prompt_tokens_details")
+	w.Open('{')
 	count("cached_tokens", u.CacheRead+u.AudioCacheRead+u.ImageCacheRead, true)
 	count("cache_write_tokens", u.CacheWrite5m+u.CacheWrite1h, false)
 	count("audio_tokens", u.AudioIn, true)
 	count("image_tokens", u.ImageIn, false)
 	count("video_tokens", u.VideoIn, false)
-	w.close('}')
-	w.name("completion_tokens_details")
-	w.open('{')
+	w.Close('}')
+	w.Name("completion_tokens_details")
+	w.Open('{')
 	count("reasoning_tokens", u.Reasoning, true)
 	count("audio_tokens", u.AudioOut, true)
 	count("image_tokens", u.ImageOut, false)
-	w.close('}')
+	w.Close('}')
 	if u.WebSearches > 0 {
-		w.name("server_tool_use_details")
-		w.open('{')
+		w.Name("server_tool_use_details")
+		w.Open('{')
 		count("web_search_requests", u.WebSearches, true)
-		w.close('}')
+		w.Close('}')
 	}
 	if u.SearchSize != "" {
-		w.str("search_context_size", u.SearchSize)
+		w.Str("search_context_size", u.SearchSize)
 	}
 	count("citation_tokens", u.Citations, false)
-	w.close('}')
+	w.Close('}')
 }

@@ -1,15 +1,22 @@
-package translate
+// Package events turns an answer in OpenAI's chat completions into events and
+// back: Decoder reads what a provider sends, Encoder writes what a client gets,
+// streamed or whole. It serves traffic between different formats; between equal
+// ones the bytes go through package relay.
+//
+// The Decoder works on what relay makes of the answer, so it sees repaired chunks
+// only, and has relay's meter and errors.
+package events
 
 import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"strconv"
 
 	"github.com/tidwall/gjson"
 
 	"farthing/providers"
 	"farthing/providers/openai"
+	"farthing/providers/openai/jsontext"
 	"farthing/providers/openai/relay"
 	"farthing/providers/sse"
 )
@@ -156,12 +163,12 @@ func (d *Decoder) delta(events []providers.Event, choice int, delta gjson.Result
 
 // other keeps a member of a delta for this format alone.
 func other(choice int, name string, value []byte) providers.Event {
-	var w writer
-	w.open('{')
-	w.raw(name, value)
-	w.close('}')
+	var w jsontext.Writer
+	w.Open('{')
+	w.Raw(name, value)
+	w.Close('}')
 	return providers.Event{Kind: providers.EventOther, Choice: choice,
-		Opaque: &providers.Opaque{Format: providers.FormatOpenAI, Raw: json.RawMessage(w.b)}}
+		Opaque: &providers.Opaque{Format: providers.FormatOpenAI, Raw: json.RawMessage(w.B)}}
 }
 
 // toolEvents reads a piece of a tool call; what it says beside id and function
@@ -174,14 +181,14 @@ func toolEvents(choice, place int, call gjson.Result) []providers.Event {
 	}
 	out := []providers.Event{e}
 	if x := call.Get("extra_content"); x.IsObject() {
-		var w writer
-		w.open('[')
-		w.open('{')
-		w.raw("index", strconv.AppendInt(nil, int64(e.Call.Index), 10))
-		w.raw("extra_content", []byte(x.Raw))
-		w.close('}')
-		w.close(']')
-		out = append(out, other(choice, "tool_calls", w.b))
+		var w jsontext.Writer
+		w.Open('[')
+		w.Open('{')
+		w.Int("index", int64(e.Call.Index))
+		w.Raw("extra_content", []byte(x.Raw))
+		w.Close('}')
+		w.Close(']')
+		out = append(out, other(choice, "tool_calls", w.B))
 	}
 	return out
 }

@@ -1,12 +1,13 @@
-package translate
+package events
 
 import (
+	"encoding/json"
 	"slices"
-	"strconv"
 
 	"github.com/tidwall/gjson"
 
 	"farthing/providers"
+	"farthing/providers/openai/jsontext"
 )
 
 // answer gathers one choice for a body.
@@ -30,10 +31,10 @@ func (e *Encoder) Body(events []providers.Event) []byte {
 	for i := range events {
 		e.gather(&events[i])
 	}
-	var w writer
+	var w jsontext.Writer
 	e.head(&w, "", "chat.completion")
-	w.name("choices")
-	w.open('[')
+	w.Name("choices")
+	w.Open('[')
 	order := make([]int, 0, len(e.accumulated))
 	for i := range e.accumulated {
 		order = append(order, i)
@@ -42,12 +43,12 @@ func (e *Encoder) Body(events []providers.Event) []byte {
 	for _, i := range order {
 		e.accumulated[i].write(&w, i)
 	}
-	w.close(']')
+	w.Close(']')
 	if e.usage != nil {
-		w.usage(*e.usage)
+		usage(&w, *e.usage)
 	}
-	w.close('}')
-	return w.b
+	w.Close('}')
+	return w.B
 }
 
 func (e *Encoder) gather(ev *providers.Event) {
@@ -102,52 +103,52 @@ func (a *answer) other(o *providers.Opaque) {
 	}
 	gjson.ParseBytes(o.Raw).ForEach(func(key, v gjson.Result) bool {
 		if key.Str != "tool_calls" {
-			a.others = append(a.others, field(key.Str, v))
+			a.others = append(a.others, providers.Field{Name: key.Str, Raw: json.RawMessage(v.Raw)})
 			return true
 		}
 		for _, call := range v.Array() {
 			c := a.call(int(call.Get("index").Int()))
-			c.extra = append(c.extra, field("extra_content", call.Get("extra_content")))
+			c.extra = append(c.extra, providers.Field{Name: "extra_content", Raw: json.RawMessage(call.Get("extra_content").Raw)})
 		}
 		return true
 	})
 }
 
-func (a *answer) write(w *writer, index int) {
-	w.open('{')
-	w.raw("index", strconv.AppendInt(nil, int64(index), 10))
-	w.name("message")
-	w.open('{')
-	w.str("role", "assistant")
+func (a *answer) write(w *jsontext.Writer, index int) {
+	w.Open('{')
+	w.Int("index", int64(index))
+	w.Name("message")
+	w.Open('{')
+	w.Str("role", "assistant")
 	if len(a.text) == 0 && len(a.calls) > 0 {
-		w.raw("content", []byte("null"))
+		w.Raw("content", []byte("null"))
 	} else {
-		w.str("content", string(a.text))
+		w.Str("content", string(a.text))
 	}
 	if len(a.reasoning) > 0 {
-		w.str("reasoning_content", string(a.reasoning))
+		w.Str("reasoning_content", string(a.reasoning))
 	}
 	if len(a.refusal) > 0 {
-		w.str("refusal", string(a.refusal))
+		w.Str("refusal", string(a.refusal))
 	} else {
-		w.raw("refusal", []byte("null"))
+		w.Raw("refusal", []byte("null"))
 	}
 	if len(a.calls) > 0 {
-		w.name("tool_calls")
-		w.open('[')
+		w.Name("tool_calls")
+		w.Open('[')
 		for _, c := range a.calls {
-			w.open('{')
-			w.str("id", c.id)
-			w.str("type", "function")
-			w.function(c.name, string(c.args))
-			w.fields(c.extra)
-			w.close('}')
+			w.Open('{')
+			w.Str("id", c.id)
+			w.Str("type", "function")
+			function(w, c.name, string(c.args))
+			w.Fields(c.extra)
+			w.Close('}')
 		}
-		w.close(']')
+		w.Close(']')
 	}
-	w.fields(a.others)
-	w.close('}')
-	w.raw("logprobs", []byte("null"))
-	w.str("finish_reason", string(a.finish))
-	w.close('}')
+	w.Fields(a.others)
+	w.Close('}')
+	w.Raw("logprobs", []byte("null"))
+	w.Str("finish_reason", string(a.finish))
+	w.Close('}')
 }
