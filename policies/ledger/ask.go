@@ -221,7 +221,7 @@ func (l *Ledger) granted(a *ask, g *core.Grant, at time.Time) {
 	}
 	h := l.newHold(a, mine.offer, amount, at)
 	h.cells = cells
-	h.Left, h.LeftNode = tightest(mine.places, g.Tried[0])
+	h.Left, h.LeftNode = tightest(mine.places, g.Tried[0], granted-amount)
 	a.result <- result{hold: h}
 }
 

@@ -74,23 +74,7 @@ func (r *Refusal) add(n *budget.Node) {
 		return
 	}
 	r.Nodes = append(r.Nodes, n)
-	spent := budget.WhenSpent{}
-	if n.Config != nil {
-		spent = n.Config.WhenSpent
-	}
-	if len(r.Nodes) == 1 || strictness(spent) > strictness(r.WhenSpent) {
-		r.WhenSpent = spent
-	}
-}
-
-func strictness(w budget.WhenSpent) int {
-	switch {
-	case w.Action == "refuse":
-		return 2
-	case w.Model != "":
-		return 1
-	}
-	return 0
+	r.WhenSpent = budget.Strictest([]budget.WhenSpent{r.WhenSpent, n.WhenSpent()})
 }
 
 // show takes the figures of one limit.
@@ -139,10 +123,11 @@ func (l *Ledger) confirm(ctx context.Context, r *Refusal) {
 	r.Held -= r.Unconfirmed
 }
 
-// tightest is the enforced limit of a path with the least left.
-func tightest(places []*place.Place, path []core.Reading) (left providers.Money, node *budget.Node) {
+// tightest is the enforced limit of a path with the least left, when back is
+// given back of what was granted there.
+func tightest(places []*place.Place, path []core.Reading, back providers.Money) (left providers.Money, node *budget.Node) {
 	for i, p := range places {
-		if x := p.Left(path[i]); p.Enforced() && (node == nil || x < left) {
+		if x := p.Left(path[i]) + back; p.Enforced() && (node == nil || x < left) {
 			left, node = x, p.Node
 		}
 	}

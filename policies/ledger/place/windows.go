@@ -27,7 +27,7 @@ type Place struct {
 }
 
 // Enforced says that the place refuses what does not fit.
-func (p *Place) Enforced() bool { return p.Node.Config == nil || p.Node.Config.Mode != "warn" }
+func (p *Place) Enforced() bool { return p.Node.Enforced() }
 
 // Wire is the place as a draw names it.
 func (p *Place) Wire() core.Place {

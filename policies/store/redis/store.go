@@ -20,6 +20,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,14 @@ type Store struct {
 	level  atomic.Int32 // the durability found by Describe or Durable, as a durability
 }
 
+// silence keeps the client from writing to standard error on its own: what goes
+// wrong is in the errors returned.
+var silence = sync.OnceFunc(func() { goredis.SetLogger(silent{}) })
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
 // Open reads the URL (redis://, rediss:// or unix://) and asks for a first
 // answer. A URL that cannot be read is an error without a Store. A Redis that
 // does not answer is an error with a Store that works as soon as Redis does:
@@ -44,6 +53,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the store's URL: %w", err)
 	}
+	silence()
 	options.MaxRetries = -1 // a repeated step is refused as stale; whoever calls knows better when to try again
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true

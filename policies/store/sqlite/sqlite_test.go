@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"farthing/policies/ledger"
 	"farthing/policies/store"
 	"farthing/policies/store/storetest"
 )
@@ -54,6 +55,29 @@ func TestSecondProcessIsRefused(t *testing.T) {
 		t.Fatalf("after the first was closed: %v", err)
 	}
 	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestProcessKilled opens the file again after a process that held money was
+// killed: what it held stays charged, what it settled stays settled.
+func TestProcessKilled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "farthing.db")
+	var s *Store
+	reopen := func() *Store {
+		if s != nil {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var err error
+		if s, err = Open(path); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	storetest.Reopened(t, func() ledger.Store { return reopen() })
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
