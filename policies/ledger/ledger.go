@@ -72,10 +72,12 @@ func New(store Store, o Options) *Ledger {
 		o.Clock = time.Now
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	l := &Ledger{store: store, offline: o.Offline, clock: o.Clock, stop: stop,
+	l := &Ledger{
+		store: store, offline: o.Offline, clock: o.Clock, stop: stop,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		ready: make(chan struct{}), quiet: make(chan struct{}), outage: 1,
-		r: replica.New(), windows: place.New(o.Zone), reads: map[core.Cell]readAt{}}
+		r: replica.New(), windows: place.New(o.Zone), reads: map[core.Cell]readAt{},
+	}
 	l.stats.WouldRefuse = map[string]int64{}
 	go l.run(ctx)
 	return l
@@ -179,8 +181,10 @@ func (l *Ledger) newHold(a *ask, offer int, amount providers.Money, at time.Time
 	l.open++
 	l.openSum += amount
 	l.stats.Holds++
-	h := &Hold{ID: l.r.Name() + "-" + strconv.FormatInt(l.serial, 36), Offer: offer, Output: o.output(amount),
-		Amount: amount, At: at, nodes: o.Nodes}
+	h := &Hold{
+		ID: l.r.Name() + "-" + strconv.FormatInt(l.serial, 36), Offer: offer, Output: o.output(amount),
+		Amount: amount, At: at, nodes: o.Nodes,
+	}
 	h.Clamped = h.Output < o.MaxOutput
 	return h
 }

@@ -32,7 +32,10 @@ var errAway = errors.New("away")
 func newMemory() *memory { return &memory{state: core.NewState(), run: "run"} }
 
 func (m *memory) Step(ctx context.Context, st core.Step) (core.Answer, error) {
-	time.Sleep(m.takes)
+	m.mu.Lock()
+	takes := m.takes
+	m.mu.Unlock()
+	time.Sleep(takes)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.steps = append(m.steps, st)
@@ -473,14 +476,15 @@ func TestStoreThatForgotALittleGetsItAgain(t *testing.T) {
 func TestManyHoldsShareACall(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, m *memory, l *Ledger) {
 		n := node("n", 1000, budget.Total)
-		m.takes = time.Millisecond
-		before := len(m.steps)
+		var before, after int
+		m.set(func() { m.takes, before = time.Millisecond, len(m.steps) })
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() { l.Settle(hold(t, l, cost(10, n)), Cost{Amount: 10}) })
 		}
 		wg.Wait()
-		if calls := len(m.steps) - before; calls > 3 {
+		m.set(func() { after = len(m.steps) })
+		if calls := after - before; calls > 3 {
 			t.Errorf("%d calls for 50 holds", calls)
 		}
 	})

@@ -110,8 +110,10 @@ func TestBatchesAreBookedInOrderAndOnce(t *testing.T) {
 	s := NewState()
 	join(s, 1000, run, "a", 1)
 	book := func(number, batch int64) Answer {
-		return s.Step(1000, run, &Step{Kind: Call, Replica: "a", Boot: "a", Number: number, Answered: 2,
-			Batch: Batch{Number: batch, Costs: []Amount{{total.Cell, 5}}}})
+		return s.Step(1000, run, &Step{
+			Kind: Call, Replica: "a", Boot: "a", Number: number, Answered: 2,
+			Batch: Batch{Number: batch, Costs: []Amount{{total.Cell, 5}}},
+		})
 	}
 	for i, test := range []struct {
 		batch  int64

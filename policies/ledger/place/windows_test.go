@@ -15,8 +15,10 @@ func TestPlacesOfANode(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := New(berlin)
-	n := &budget.Node{Name: "people/ada", Config: &budget.Config{},
-		Limits: budget.Limits{{Amount: 30, Window: budget.Day}, {Amount: 100}, {Amount: 20, Window: budget.Day}}}
+	n := &budget.Node{
+		Name: "people/ada", Config: &budget.Config{},
+		Limits: budget.Limits{{Amount: 30, Window: budget.Day}, {Amount: 100}, {Amount: 20, Window: budget.Day}},
+	}
 	at := time.Date(2026, 11, 23, 22, 30, 0, 0, time.UTC)
 	places := w.Of(n, at)
 	if len(places) != 2 || places[0].Limit.Amount != 20 || places[1].Limit.Window != budget.Total {

@@ -73,8 +73,10 @@ const keepCells = 10_000
 // New is a process that has not called yet.
 func New() *Replica {
 	name := newName()
-	return &Replica{name: name, boot: name, cells: map[core.Cell]*cell{}, keep: keepCells, limit: keepCells,
-		out: outbox{pending: map[core.Cell]int64{}}}
+	return &Replica{
+		name: name, boot: name, cells: map[core.Cell]*cell{}, keep: keepCells, limit: keepCells,
+		out: outbox{pending: map[core.Cell]int64{}},
+	}
 }
 
 // newName is a name that no other replica has.

@@ -299,9 +299,11 @@ func clone(s *core.State) *core.State {
 // TestCap runs replicas against a store and a network that do their worst.
 func TestCap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{t: t, clock: time.Unix(1_790_000_000, 0), state: core.NewState(),
+		w := &world{
+			t: t, clock: time.Unix(1_790_000_000, 0), state: core.NewState(),
 			limits: map[string]int64{"all": 900, "team": 600, "ada": 300, "bob": 500}, highest: map[string]int64{},
-			settled: map[core.Cell]int64{}, overrun: map[core.Cell]int64{}, losses: rapid.Bool().Draw(t, "losses")}
+			settled: map[core.Cell]int64{}, overrun: map[core.Cell]int64{}, losses: rapid.Bool().Draw(t, "losses"),
+		}
 		w.history = append(w.history, clone(w.state))
 		maps.Copy(w.highest, w.limits)
 		for range rapid.IntRange(1, 3).Draw(t, "replicas") {

@@ -175,8 +175,10 @@ func (r *reader) failed() error {
 }
 
 func (r *reader) answer() core.Answer {
-	a := core.Answer{Status: core.Status(r.int()), Now: r.int(), Run: r.text(), Booked: r.int(),
-		Recovering: r.int() == 1, Renewed: r.int() == 1}
+	a := core.Answer{
+		Status: core.Status(r.int()), Now: r.int(), Run: r.text(), Booked: r.int(),
+		Recovering: r.int() == 1, Renewed: r.int() == 1,
+	}
 	for has := r.nested(); has.more(); {
 		cell := core.Cell(has.text())
 		a.Has = append(a.Has, core.Amount{Cell: cell, Nanos: has.decimal()})

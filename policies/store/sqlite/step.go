@@ -37,8 +37,10 @@ type work struct {
 }
 
 func (s *Store) load(ctx context.Context, tx *sql.Tx, st *core.Step) (*work, error) {
-	w := &work{replica: st.Replica, state: core.NewState(), cells: map[core.Cell]core.Counter{},
-		has: map[core.Cell]int64{}, known: map[string]bool{}}
+	w := &work{
+		replica: st.Replica, state: core.NewState(), cells: map[core.Cell]core.Counter{},
+		has: map[core.Cell]int64{}, known: map[string]bool{},
+	}
 	row := tx.QueryRowContext(ctx, `SELECT run, mark, applied FROM ledger`)
 	if err := row.Scan(&w.state.Run, &w.state.Mark, &w.state.Applied); err != nil {
 		return nil, err

@@ -35,7 +35,6 @@ type load struct {
 	ledger  *ledger.Ledger
 	nodes   []*budget.Node
 	settled atomic.Int64
-	held    atomic.Int64 // granted and not settled: only if keep
 	refused atomic.Int64
 	granted atomic.Int64
 }
@@ -350,8 +349,10 @@ func lapsedLease(t *testing.T, s Store) {
 // is booked in the window where it was held.
 func refusal(t *testing.T, s Store) {
 	l := newLedger(t, s)
-	month := &budget.Node{Name: "team", Budget: "team", Config: &budget.Config{WhenSpent: budget.WhenSpent{Action: "refuse"}},
-		Limits: budget.Limits{{Amount: 100, Window: budget.Month}}}
+	month := &budget.Node{
+		Name: "team", Budget: "team", Config: &budget.Config{WhenSpent: budget.WhenSpent{Action: "refuse"}},
+		Limits: budget.Limits{{Amount: 100, Window: budget.Month}},
+	}
 	offer := []ledger.Offer{{Target: "x", Nodes: []*budget.Node{month}, Fixed: 60_000, MaxOutput: 1}}
 	h, r := l.Hold(t.Context(), time.Now(), offer)
 	if r != nil {

@@ -19,8 +19,10 @@ func keys(t *testing.T, s Store) {
 	if _, found, err := s.GetKey(ctx, hash); found || err != nil {
 		t.Fatalf("a key that is not there: %v, %v", found, err)
 	}
-	ada := key.Key{Hash: hash, Name: "ada", Owner: "ada", Team: "search", Tags: map[string]string{"app": "ci"},
-		MayUse: []string{"auto"}, Source: key.FromStore, Created: time.Now().UTC(), RequestsPerMinute: 7}
+	ada := key.Key{
+		Hash: hash, Name: "ada", Owner: "ada", Team: "search", Tags: map[string]string{"app": "ci"},
+		MayUse: []string{"auto"}, Source: key.FromStore, Created: time.Now().UTC(), RequestsPerMinute: 7,
+	}
 	_, other := key.New()
 	bob := key.Key{Hash: other, Name: "bob", Source: key.FromStore}
 	for _, k := range []key.Key{ada, bob} {
@@ -59,8 +61,10 @@ func receipts(t *testing.T, s Store) {
 	base := time.Now().UTC().Truncate(time.Microsecond)
 	var all []store.StoredReceipt
 	for i := range 25 {
-		r := store.StoredReceipt{ID: fmt.Sprintf("r%02d", i), Key: "k", Owner: "ada|{bob}", At: base.Add(time.Duration(i/2) * time.Second),
-			Body: []byte(strings.Repeat("\x00\xffbody", i))}
+		r := store.StoredReceipt{
+			ID: fmt.Sprintf("r%02d", i), Key: "k", Owner: "ada|{bob}", At: base.Add(time.Duration(i/2) * time.Second),
+			Body: []byte(strings.Repeat("\x00\xffbody", i)),
+		}
 		all = append(all, r)
 	}
 	if err := s.AppendReceipts(ctx, all[:10]); err != nil {

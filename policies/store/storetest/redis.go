@@ -55,8 +55,10 @@ func (s *Server) Start(t testing.TB) {
 	}
 	socket := filepath.Join(s.folder, "s")
 	_ = os.Remove(socket)
-	s.cmd = exec.Command(binary, append([]string{"--port", "0", "--unixsocket", socket, "--dir", s.folder,
-		"--save", "", "--enable-debug-command", "yes", "--daemonize", "no"}, s.args...)...)
+	s.cmd = exec.Command(binary, append([]string{
+		"--port", "0", "--unixsocket", socket, "--dir", s.folder,
+		"--save", "", "--enable-debug-command", "yes", "--daemonize", "no",
+	}, s.args...)...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
