@@ -16,6 +16,12 @@ type hello struct {
 	Model     string `json:"model"`
 }
 
+// Announce writes the line by which a child says that it is ready: the child's
+// side of the agreement in the package comment.
+func Announce(w io.Writer, address, model string) error {
+	return json.NewEncoder(w).Encode(hello{address, model})
+}
+
 // parseHello takes only loopback addresses: the gateway sends prompts there.
 func parseHello(line []byte) (hello, bool) {
 	h := hello{}

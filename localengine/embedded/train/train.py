@@ -1,6 +1,6 @@
 """Trains the demonstration model and writes it as GGUF.
 
-    python3 train.py --minutes 20 --threads 2 --out ../demo.gguf
+    python3 train.py --steps 1500 --threads 2 --out ../demo.gguf
 
 See README.md beside this file.
 """
@@ -43,17 +43,16 @@ def loss(net, batch, padding):
     return (each * weight).sum() / weight.sum() + 0.01 * balance, x.numel()
 
 
-def train(net, data, padding, seconds):
+def train(net, data, padding, steps):
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.02)
     began, step, tokens, mean = time.time(), 0, 0, None
     while True:
         for batch in batches(data):
-            done = (time.time() - began) / seconds
-            if done >= 1:
+            if step == steps:
                 print(f"done: {step} steps, {tokens} tokens, loss {mean:.3f}", flush=True)
                 return
             # Warm-up, then a cosine down to a fiftieth.
-            rate = RATE * min(1, (step + 1) / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+            rate = RATE * min(1, (step + 1) / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
             for group in optimiser.param_groups:
                 group["lr"] = rate
             value, n = loss(net, batch, padding)
@@ -93,7 +92,7 @@ def check(net, tok, data, samples=200):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("--minutes", type=float, default=20)
+    p.add_argument("--steps", type=int, default=1500, help="of %d conversations each" % BATCH)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--out", default="demo.gguf")
     a = p.parse_args()
@@ -106,7 +105,7 @@ def main():
     net = Model(len(tok.tokens))
     print(f"{len(tok.tokens)} tokens in the vocabulary, {len(data)} conversations of {sum(len(i) for i, _ in data)} tokens, "
           f"{sum(x.numel() for x in net.parameters())} weights", flush=True)
-    train(net, data, tok.end_of_text, a.minutes * 60)
+    train(net, data, tok.end_of_text, a.steps)
     print(f"{a.out}: {gguf.write(a.out, net, tok, CONTEXT)} bytes", flush=True)
     check(net, tok, talks)
 
