@@ -1,0 +1,103 @@
+package admin
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"farthing/providers"
+)
+
+// Handler serves the service as JSON below /admin/v1/ to whoever shows the
+// admin key as a bearer.
+func Handler(s *Service, adminKey string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /admin/v1/keys", reply(func(r *http.Request) (any, error) { return s.ListKeys(r.Context()) }))
+	mux.HandleFunc("POST /admin/v1/keys", reply(func(r *http.Request) (any, error) {
+		var n NewKey
+		if err := decode(r, &n); err != nil {
+			return nil, err
+		}
+		return s.CreateKey(r.Context(), n)
+	}))
+	mux.HandleFunc("DELETE /admin/v1/keys/{name...}", reply(func(r *http.Request) (any, error) { return s.RevokeKey(r.Context(), r.PathValue("name")) }))
+	mux.HandleFunc("GET /admin/v1/budgets", reply(func(r *http.Request) (any, error) { return s.Budgets(r.Context()) }))
+	mux.HandleFunc("GET /admin/v1/prices", reply(func(r *http.Request) (any, error) { return s.Prices(r.URL.Query().Get("match")) }))
+	mux.HandleFunc("GET /admin/v1/targets", reply(func(*http.Request) (any, error) { return s.Targets(), nil }))
+	mux.HandleFunc("GET /admin/v1/receipts", reply(func(r *http.Request) (any, error) {
+		limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
+		if err != nil || limit < 1 || limit > maxPage {
+			limit = maxPage
+		}
+		page, err := s.Receipts.Page(r.Context(), r.URL.Query().Get("before"), limit)
+		return page, storeError(err)
+	}))
+	mux.HandleFunc("GET /admin/v1/receipts/{id}", reply(func(r *http.Request) (any, error) {
+		rc, ok, err := s.Receipts.Find(r.Context(), r.PathValue("id"))
+		if err == nil && !ok {
+			return nil, &providers.Error{Kind: providers.NotFound, Message: "there is no receipt with this id"}
+		}
+		return rc, storeError(err)
+	}))
+	mux.HandleFunc("/", reply(func(r *http.Request) (any, error) {
+		return nil, &providers.Error{Kind: providers.NotFound, Message: "no such operation: " + r.Method + " " + r.URL.Path}
+	}))
+	return guard(adminKey, mux)
+}
+
+// maxPage bounds a page of receipts.
+const maxPage = 200
+
+// guard lets the admin key in and nobody else.
+func guard(adminKey string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if adminKey == "" || subtle.ConstantTimeCompare([]byte(sent), []byte(adminKey)) != 1 {
+			write(w, http.StatusUnauthorized, problem{Error: "the admin key is needed: Authorization: Bearer …"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// problem is the body of a refusal.
+type problem struct {
+	Error string `json:"error"`
+	Param string `json:"param,omitempty"`
+}
+
+func reply(f func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := f(r)
+		if err == nil {
+			write(w, http.StatusOK, v)
+			return
+		}
+		e := providers.AsError(err)
+		write(w, statuses[e.Kind], problem{Error: e.Message, Param: e.Param})
+	}
+}
+
+// statuses of the kinds that operations end in; the data plane has its own,
+// larger table in the edge.
+var statuses = map[providers.Kind]int{
+	providers.Internal: 500, providers.Invalid: 400, providers.NotFound: 404, providers.Forbidden: 403, providers.Unavailable: 503,
+}
+
+func decode(r *http.Request, into any) error {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return &providers.Error{Kind: providers.Invalid, Message: "the body is not what this operation takes: " + err.Error()}
+	}
+	return nil
+}
+
+func write(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // a client that has gone needs no answer
+}

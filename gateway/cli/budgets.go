@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+)
+
+type budgetsCmd struct {
+	List budgetsList `cmd:"" default:"withargs" help:"Every budget in its present window."`
+}
+
+type budgetsList struct{ operatorFlags }
+
+func (c *budgetsList) Run(ctx context.Context, s streams) error {
+	return c.operate(ctx, s, func(o operator) error {
+		budgets, err := o.Budgets(ctx)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(s.out, budgets)
+		}
+		w := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintln(w, "BUDGET\tWINDOW\tLIMIT\tSPENT\tHELD\tUNCONFIRMED\tLEFT\tOVER\tMODE\t")
+		for _, b := range budgets {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", b.Name, b.Window, b.Limit.USD(), b.Spent.USD(), b.Held.USD(),
+				b.Unconfirmed.USD(), b.Left.USD(), b.Over.USD(), b.Mode)
+		}
+		return w.Flush()
+	})
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+
+	"farthing/gateway/admin"
+	"farthing/gateway/app"
+	"farthing/providers"
+	"farthing/providers/upstream"
+)
+
+// operatorFlags are common to the commands that an operator runs against a
+// gateway.
+type operatorFlags struct {
+	Config string `short:"c" help:"The gateway's file: where it listens and what its store is." type:"existingfile"`
+	JSON   bool   `help:"Write JSON for programs."`
+}
+
+// operator is what those commands need: the admin API of a running gateway, or
+// the service on a store opened here.
+type operator interface {
+	CreateKey(ctx context.Context, n admin.NewKey) (admin.MadeKey, error)
+	ListKeys(ctx context.Context) ([]admin.KeyView, error)
+	RevokeKey(ctx context.Context, name string) (admin.KeyView, error)
+	Budgets(ctx context.Context) ([]admin.BudgetView, error)
+}
+
+// operate runs do with the running gateway if there is one, else with the store.
+func (f operatorFlags) operate(ctx context.Context, s streams, do func(operator) error) error {
+	place, err := app.Locate(f.Config)
+	if err != nil {
+		return err
+	}
+	remote, err := newRemote(place)
+	if err != nil {
+		return err
+	}
+	if err := do(remote); !notRunning(err) {
+		return err
+	}
+	service, closeStore, err := app.OpenService(ctx, f.Config)
+	if err != nil {
+		return fmt.Errorf("no gateway answers at %s, and its store cannot be opened: %w", place.URL, err)
+	}
+	return errors.Join(do(service), closeStore())
+}
+
+// notRunning says that nobody listens at the gateway's address.
+func notRunning(err error) bool {
+	var f *upstream.Failure
+	return errors.As(err, &f) && !f.Sent
+}
+
+// remote is the admin API of a running gateway.
+type remote struct{ client *upstream.Client }
+
+func newRemote(place app.Place) (remote, error) {
+	client, err := upstream.New(upstream.Options{URL: place.URL, Header: [][2]string{{"Authorization", "Bearer " + place.AdminKey}}})
+	return remote{client}, err
+}
+
+func (r remote) CreateKey(ctx context.Context, n admin.NewKey) (m admin.MadeKey, err error) {
+	return m, r.call(ctx, "POST", "/admin/v1/keys", n, &m)
+}
+
+func (r remote) ListKeys(ctx context.Context) (k []admin.KeyView, err error) {
+	return k, r.call(ctx, "GET", "/admin/v1/keys", nil, &k)
+}
+
+func (r remote) RevokeKey(ctx context.Context, name string) (k admin.KeyView, err error) {
+	return k, r.call(ctx, "DELETE", "/admin/v1/keys/"+url.PathEscape(name), nil, &k)
+}
+
+func (r remote) Budgets(ctx context.Context) (b []admin.BudgetView, err error) {
+	return b, r.call(ctx, "GET", "/admin/v1/budgets", nil, &b)
+}
+
+// call sends one operation. An answer that is not a success is an error with
+// the gateway's own words.
+func (r remote) call(ctx context.Context, method, path string, in, out any) error {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
+	}
+	response, err := r.client.Do(ctx, upstream.Call{Method: method, Path: path, Body: body, Header: [][2]string{{"Content-Type", "application/json"}}})
+	if err != nil {
+		return err
+	}
+	answer, err := upstream.ReadAll(response, 64<<20)
+	if err != nil {
+		return err
+	}
+	if response.Status != 200 {
+		var problem struct{ Error string }
+		if json.Unmarshal(answer, &problem) != nil || problem.Error == "" {
+			problem.Error = fmt.Sprintf("the gateway answered %d", response.Status)
+		}
+		return &providers.Error{Kind: providers.Invalid, Message: problem.Error}
+	}
+	return json.Unmarshal(answer, out)
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

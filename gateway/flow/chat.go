@@ -1,0 +1,180 @@
+package flow
+
+import (
+	"context"
+	"time"
+
+	"farthing/gateway/record"
+	"farthing/gateway/telemetry"
+	"farthing/policies/estimate"
+	"farthing/policies/key"
+	"farthing/policies/match"
+	"farthing/policies/route"
+	"farthing/providers"
+	"farthing/providers/openai"
+)
+
+// call is one request on its way.
+type call struct {
+	flow    *Flow
+	state   *State
+	in      *Inbound
+	span    telemetry.Span
+	key     *key.Key
+	brief   *providers.Brief
+	vars    match.Vars
+	model   *route.Model
+	request *estimate.Request
+	ranked  []choice
+	receipt *record.Receipt
+	moved   bool // decided anew as another model by a spent budget's when_spent
+}
+
+// Chat serves one chat completion. The error is, or wraps, a *providers.Error.
+func (f *Flow) Chat(ctx context.Context, in *Inbound) (*Reply, error) {
+	c, ctx := f.begin(ctx, in)
+	reply, err := c.serve(ctx)
+	if err != nil {
+		return nil, c.failed(ctx, err)
+	}
+	return reply, nil
+}
+
+// serve is the whole direction. An answer's stream settles and records itself
+// when it ends; until then the call is open.
+func (c *call) serve(ctx context.Context) (*Reply, error) {
+	if err := c.identify(); err != nil {
+		return nil, err
+	}
+	if err := c.parse(); err != nil {
+		return nil, err
+	}
+	if err := c.mayUse(); err != nil {
+		return nil, err
+	}
+	if err := c.decide(c.brief.Model); err != nil {
+		return nil, err
+	}
+	if c.in.Header.Explain {
+		return c.explain()
+	}
+	return c.attempts(ctx)
+}
+
+// begin opens the call and its receipt.
+func (f *Flow) begin(ctx context.Context, in *Inbound) (*call, context.Context) {
+	f.running.Add(1)
+	f.telemetry.InFlight(ctx, 1)
+	c := &call{flow: f, state: f.state.Load(), in: in}
+	ctx, c.span = f.telemetry.Request(ctx, in.Header.Traceparent, in.Header.Tracestate)
+	c.receipt = &record.Receipt{ID: newID(in.Received), Time: in.Received, Format: in.Format, Endpoint: in.Endpoint,
+		PriceBook: c.state.Book.Version(), UsageSource: providers.UsageNone}
+	return c, ctx
+}
+
+// parse reads what routing must know from the client's bytes.
+func (c *call) parse() (err error) {
+	if c.brief, err = openai.Parse(c.in.Body); err != nil {
+		return err
+	}
+	c.receipt.Asked, c.receipt.Stream = c.brief.Model, c.brief.Stream
+	now := c.in.Received.In(c.state.Zone)
+	c.vars.Model = c.brief.Model
+	c.vars.HasTools, c.vars.HasImages = c.brief.Tools > 0, len(c.brief.Images) > 0
+	c.vars.Hour, c.vars.Weekday = now.Hour(), weekdays[now.Weekday()]
+	return nil
+}
+
+var weekdays = [...]string{time.Sunday: "sun", time.Monday: "mon", time.Tuesday: "tue", time.Wednesday: "wed",
+	time.Thursday: "thu", time.Friday: "fri", time.Saturday: "sat"}
+
+// attempts holds, sends, and falls back while nothing has gone to the client.
+// Every attempt is held anew, against the target that will bill.
+func (c *call) attempts(ctx context.Context) (*Reply, error) {
+	rest := c.ranked
+	var last error
+	for {
+		a, behind, err := c.hold(ctx, rest)
+		if err != nil {
+			if last != nil { // what failed first is what the client should hear
+				c.note("no fallback: " + providers.AsError(err).Message)
+				return nil, last
+			}
+			return nil, err
+		}
+		rest = behind
+		reply, err := a.send(ctx)
+		if err == nil {
+			return reply, nil
+		}
+		last = err
+		if len(rest) == 0 || !mayFallBack(err) || ctx.Err() != nil {
+			return nil, last
+		}
+		c.vars.FallbackFrom = a.Target.Name
+	}
+}
+
+// mayFallBack says whether another target may do better: not where the request
+// itself is at fault or the client has gone.
+func mayFallBack(err error) bool {
+	switch providers.AsError(err).Kind {
+	case providers.Invalid, providers.TooLarge, providers.Canceled:
+		return false
+	}
+	return true
+}
+
+// note adds a sentence to the receipt.
+func (c *call) note(s string) { c.receipt.Notes = append(c.receipt.Notes, s) }
+
+// failed ends a call that brought the client no answer of a provider.
+func (c *call) failed(ctx context.Context, err error) error {
+	e := *providers.AsError(err)
+	if len(c.receipt.Attempts) == 0 {
+		c.flow.telemetry.Refused(ctx, e.Kind.String())
+	}
+	if e.Cause != nil || e.Kind == providers.Internal {
+		c.flow.log.Warn("request failed", "id", c.receipt.ID, "kind", e.Kind.String(), "error", err)
+	}
+	e.Header = append(c.headers(), e.Header...)
+	c.close(e.Kind.String(), e.Message)
+	return &e
+}
+
+// close ends the call: its receipt is complete and kept, and its span ends.
+func (c *call) close(outcome, message string) {
+	r := c.receipt
+	r.Outcome, r.Error = outcome, message
+	r.Millis = time.Since(c.in.Received).Milliseconds()
+	kind := ""
+	if outcome != outcomeOK {
+		kind = outcome
+	}
+	c.span.Receipt(r.ID, r.Target, r.Reason)
+	c.span.End(kind)
+	ctx := context.Background()
+	c.flow.telemetry.Answered(ctx, r.Entry, outcome)
+	c.flow.telemetry.InFlight(ctx, -1)
+	c.flow.recorder.Keep(r)
+	c.flow.running.Done()
+}
+
+// outcomeOK is the outcome of a request and an attempt that were answered.
+const outcomeOK = "ok"
+
+// headers are the response headers known so far.
+func (c *call) headers() [][2]string {
+	h := make([][2]string, 0, 12)
+	h = append(h, [2]string{"x-farthing-id", c.receipt.ID})
+	if c.brief != nil {
+		h = append(h, [2]string{"x-farthing-model", printable(c.brief.Model)})
+	}
+	if c.receipt.Target != "" {
+		h = append(h, [2]string{"x-farthing-target", c.receipt.Target})
+	}
+	if c.receipt.Reason != "" {
+		h = append(h, [2]string{"x-farthing-reason", c.receipt.Reason})
+	}
+	return h
+}

@@ -1,0 +1,135 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"farthing/policies/budget"
+	"farthing/policies/ledger"
+	"farthing/providers"
+)
+
+// hold sets money aside for the first of the ranked candidates that the budgets
+// allow, and returns the attempt and the candidates behind it. The ledger gets
+// each run of paid candidates whole and takes the first that fits in one step;
+// nothing is checked first and taken later. A self-hosted target costs no
+// budget: it serves in its place in the ranking, unless a budget above it is
+// spent and says otherwise.
+func (c *call) hold(ctx context.Context, ranked []choice) (*attempt, []choice, error) {
+	var spent *ledger.Refusal
+	for i := 0; i < len(ranked); {
+		if ranked[i].Target.SelfHosted {
+			if spent == nil || ownedMayServe(spent) {
+				return c.attempt(ranked[i], nil, 0, ranked[i].outputMost), ranked[i+1:], nil
+			}
+			i++
+			continue
+		}
+		paid := i
+		for i < len(ranked) && !ranked[i].Target.SelfHosted {
+			i++
+		}
+		offers := c.offers(ranked[paid:i])
+		h, refusal := c.flow.ledger.Hold(ctx, c.in.Received, offers)
+		if h != nil {
+			taken := ranked[paid+h.Offer]
+			return c.attempt(taken, h, h.Amount, h.Output), ranked[paid+h.Offer+1:], nil
+		}
+		spent = stricter(spent, refusal)
+	}
+	if spent == nil {
+		return nil, nil, unavailable("no target of this model is left to try")
+	}
+	return c.spentOut(ctx, spent)
+}
+
+// offers are what the ledger is asked, in the ranking's order: each candidate's
+// own budgets, its bound, and the output that would do.
+func (c *call) offers(ranked []choice) []ledger.Offer {
+	offers := make([]ledger.Offer, len(ranked))
+	for i, r := range ranked {
+		e := &r.Estimate
+		offers[i] = ledger.Offer{Target: r.Target.Name, Nodes: c.nodes(r.Target), Fixed: r.Fixed, PerOutput: providers.Price(r.PerOutput),
+			MaxOutput: r.outputMost, Likely: min(max(e.OutputUsual, r.outputLeast), r.outputMost), MinOutput: min(r.outputLeast, r.outputMost),
+			ClientLimit: c.brief.MaxOutput > 0}
+	}
+	return offers
+}
+
+// nodes are the budgets that a send to target charges.
+func (c *call) nodes(target *providers.Target) []*budget.Node {
+	v := &c.vars
+	v.Target, v.TargetModel, v.Provider, v.SelfHosted = target.Name, target.Model, target.Provider, target.SelfHosted
+	return c.state.Tree.Path(v)
+}
+
+// spentOut ends the search for money: decided anew as another model where the
+// budget says so, once, else refused.
+func (c *call) spentOut(ctx context.Context, spent *ledger.Refusal) (*attempt, []choice, error) {
+	name := spent.WhenSpent.Model
+	if name == "" || c.moved || spent.Reason != ledger.OverBudget {
+		return nil, nil, c.overBudget(spent)
+	}
+	c.moved = true
+	c.note("budget " + spent.Node.Name + " is spent: decided anew as " + name)
+	c.brief.Model, name = name, c.brief.Model
+	err := c.mayUse()
+	c.brief.Model, name = name, c.brief.Model
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.decide(name); err != nil {
+		return nil, nil, err
+	}
+	return c.hold(ctx, c.ranked)
+}
+
+// ownedMayServe says whether self-hosted targets serve although no paid hold
+// fits. While the store is away they always do.
+func ownedMayServe(r *ledger.Refusal) bool {
+	return r.Reason != ledger.OverBudget || r.WhenSpent.Model == "" && r.WhenSpent.Action != "refuse"
+}
+
+// stricter keeps the refusal whose budget allows less.
+func stricter(a, b *ledger.Refusal) *ledger.Refusal {
+	switch {
+	case a == nil:
+		return b
+	case a.Reason != ledger.OverBudget:
+		return b
+	case b.Reason != ledger.OverBudget:
+		return a
+	case budget.Strictest([]budget.WhenSpent{a.WhenSpent, b.WhenSpent}) == b.WhenSpent:
+		return b
+	}
+	return a
+}
+
+// overBudget is the error of a refusal: it names the budget, its limit, what is
+// spent and held, and when it resets.
+func (c *call) overBudget(r *ledger.Refusal) error {
+	switch r.Reason {
+	case ledger.OverBudget:
+	case ledger.Canceled:
+		return &providers.Error{Kind: providers.Canceled, Message: errLeft.Error()}
+	case ledger.Closing:
+		return unavailable(errShutdown.Error())
+	default:
+		return &providers.Error{Kind: providers.Unavailable, Code: "store_unavailable", RetryAfter: 5 * time.Second,
+			Message: "the budget store cannot be reached, so nothing that costs money is sent; self-hosted targets still serve"}
+	}
+	resets, after := "never: it is a total", time.Duration(0)
+	if !r.Resets.IsZero() {
+		resets, after = r.Resets.In(c.state.Zone).Format(time.RFC3339), time.Until(r.Resets)
+	}
+	return &providers.Error{Kind: providers.OverBudget, Code: "insufficient_quota", RetryAfter: max(after, 0),
+		Message: fmt.Sprintf("budget %s is spent for this request, which needs at least %s: limit %s (%s), spent %s, held %s, unconfirmed %s, left %s; resets %s",
+			r.Node.Name, r.Need.USD(), r.Limit.USD(), r.Window, r.Spent.USD(), r.Held.USD(), r.Unconfirmed.USD(), r.Left.USD(), resets)}
+}
+
+// attempt opens an attempt with an id of its own.
+func (c *call) attempt(r choice, h *ledger.Hold, held providers.Money, output int64) *attempt {
+	conn := c.state.Conns[r.Target.Provider]
+	return &attempt{call: c, choice: r, conn: conn, breaker: conn.Breaker(r.Target.Name), hold: h, held: held, output: output, id: newID(time.Now())}
+}
