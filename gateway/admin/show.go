@@ -20,7 +20,8 @@ type TargetStatus struct {
 // BudgetView is one node in its current window.
 type BudgetView struct {
 	Name        string          `json:"name"`
-	Window      string          `json:"window"`
+	Per         string          `json:"per"`    // minute … year, or total
+	Window      string          `json:"window"` // the present one's label
 	Limit       providers.Money `json:"limit_usd"`
 	Spent       providers.Money `json:"spent_usd"`
 	Held        providers.Money `json:"held_usd"`
@@ -32,9 +33,13 @@ type BudgetView struct {
 }
 
 // Budgets shows every node of the tree that has a limit: those without `each`,
-// and of the others the values seen.
+// and of the others the values that were charged in a present window.
 func (s *Service) Budgets(ctx context.Context) ([]BudgetView, error) {
-	states, err := s.Ledger.State(ctx, s.Tree().Live())
+	nodes, err := s.Ledger.Charged(ctx, s.Tree())
+	if err != nil {
+		return nil, storeError(err)
+	}
+	states, err := s.Ledger.State(ctx, nodes)
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -46,7 +51,7 @@ func (s *Service) Budgets(ctx context.Context) ([]BudgetView, error) {
 }
 
 func view(st ledger.NodeState) BudgetView {
-	v := BudgetView{Name: st.Node.Name, Window: st.Window, Limit: st.Limit, Spent: st.Spent, Held: st.Held,
+	v := BudgetView{Name: st.Node.Name, Per: st.Limit.Window.String(), Window: st.Window, Limit: st.Limit.Amount, Spent: st.Spent, Held: st.Held,
 		Unconfirmed: st.Unconfirmed, Left: st.Left, Over: st.Over, Mode: "enforce"}
 	if st.Node.Config.Mode != "" {
 		v.Mode = st.Node.Config.Mode

@@ -76,7 +76,9 @@ func (w *world) fromEnvironment() map[string]providers.Config {
 	return found
 }
 
-func (w *world) tell(format string, args ...any) { w.told = append(w.told, fmt.Sprintf(format, args...)) }
+func (w *world) tell(format string, args ...any) {
+	w.told = append(w.told, fmt.Sprintf(format, args...))
+}
 
 // setVariable is the first of the variables that is set, "" if none is.
 func setVariable(names []string) string {
@@ -227,4 +229,3 @@ func (w *world) conns() map[string]*flow.Conn {
 	}
 	return all
 }
-

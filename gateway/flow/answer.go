@@ -23,7 +23,7 @@ func (a *attempt) whole(ctx context.Context, response *upstream.Response) (*Repl
 	}
 	out, err := a.relay.Body(body)
 	if err != nil {
-		return nil, a.fail(refused, err)
+		return nil, a.fail(a.spoilt(), err)
 	}
 	a.finish(complete, outcomeOK, nil)
 	c := a.call
@@ -32,6 +32,15 @@ func (a *attempt) whole(ctx context.Context, response *upstream.Response) (*Repl
 	h = append(h, upstreamHeader(response.Header)...)
 	c.close(outcomeOK, "")
 	return &Reply{Status: response.Status, ContentType: "application/json", Header: h, Body: out}, nil
+}
+
+// spoilt is how an answer ended that cannot be passed on: refused by the
+// provider's own word, or else cut short, since what was generated is billed.
+func (a *attempt) spoilt() ending {
+	if a.relay.Refused() && len(a.relay.Meter().Text) == 0 {
+		return refused
+	}
+	return cut
 }
 
 // blame turns the error of a call that we cut off ourselves into its reason.
@@ -49,7 +58,7 @@ func (a *attempt) blame(ctx context.Context, err error) error {
 // stream that begins with an error can still fall back, and replies with the
 // rest as a reader.
 func (a *attempt) stream(ctx context.Context, response *upstream.Response) (*Reply, error) {
-	s := &stream{attempt: a, ctx: ctx, body: response.Body, frames: sse.NewReader(response.Body)}
+	s := &stream{attempt: a, ctx: ctx, body: response.Body, frames: sse.NewReader(response.Body, 0)}
 	if err := s.begin(); err != nil {
 		response.Body.Close()
 		return nil, a.fail(s.ending(), err)
@@ -71,7 +80,6 @@ type stream struct {
 	pending []byte      // for the client, already metered
 	ended   bool        // nothing more comes from the provider
 	failure error       // why it ended, if not well
-	refused bool        // the provider said so itself, in an event
 	done    atomic.Bool // settled and recorded
 }
 
@@ -123,22 +131,17 @@ func (s *stream) pull() {
 		s.pending = openai.ErrorEvent(providers.AsError(s.failure))
 	default:
 		if s.pending, err = relay.Frame(frame); err != nil {
-			s.ended, s.refused, s.failure = true, true, err
+			s.ended, s.failure = true, err
 		}
 	}
 }
 
-// ending says how the stream ended for its bill. A provider's error before any
-// output is a refusal like one by status.
+// ending says how the stream ended for its bill.
 func (s *stream) ending() ending {
-	switch m := s.attempt.relay.Meter(); {
-	case s.failure == nil:
+	if s.failure == nil {
 		return complete
-	case s.refused && len(m.Text) == 0:
-		return refused
-	default:
-		return cut
 	}
+	return s.attempt.spoilt()
 }
 
 // end settles, records, and leaves the closing comment as the last bytes.

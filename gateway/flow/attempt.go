@@ -37,7 +37,8 @@ type attempt struct {
 	release func()                  // frees what detach set up
 	span    telemetry.Span
 	upID    string
-	once    sync.Once
+
+	draining, settled sync.Once
 }
 
 // errLeft cuts an attempt off because its client has gone.
@@ -68,7 +69,7 @@ func (a *attempt) send(ctx context.Context) (*Reply, error) {
 		Stream: a.call.brief.Stream,
 	})
 	if err != nil {
-		return nil, a.fail(unreached(err), err)
+		return nil, a.fail(unreached(up, err), a.blame(ctx, err))
 	}
 	a.first, a.status, a.upID = time.Since(a.started), response.Status, upstreamID(response.Header)
 	switch {
@@ -124,7 +125,7 @@ func (a *attempt) gone() {
 		a.cut(errLeft)
 		return
 	}
-	time.AfterFunc(drainLimit, func() { a.cut(errLeft) })
+	a.draining.Do(func() { time.AfterFunc(drainLimit, func() { a.cut(errLeft) }) })
 }
 
 // edits are the splices of this attempt: the only changes to the client's bytes.
@@ -173,11 +174,15 @@ func (a *attempt) refusal(response *upstream.Response) error {
 	return a.fail(refused, e)
 }
 
-// unreached tells from a failed send whether the provider may have begun.
-func unreached(err error) ending {
+// unreached tells from a failed send whether the provider may have begun, and
+// whether it was we who broke it off.
+func unreached(up context.Context, err error) ending {
 	var f *upstream.Failure
-	if errors.As(err, &f) && !f.Sent {
+	switch {
+	case errors.As(err, &f) && !f.Sent:
 		return notSent
+	case up.Err() != nil:
+		return cut
 	}
 	return unanswered
 }
@@ -191,7 +196,7 @@ func (a *attempt) fail(e ending, err error) error {
 
 // finish settles and records the attempt, exactly once, on every path.
 func (a *attempt) finish(e ending, outcome string, cause error) {
-	a.once.Do(func() {
+	a.settled.Do(func() {
 		if a.release != nil {
 			a.release()
 		}

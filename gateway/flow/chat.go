@@ -43,7 +43,7 @@ func (f *Flow) Chat(ctx context.Context, in *Inbound) (*Reply, error) {
 // serve is the whole direction. An answer's stream settles and records itself
 // when it ends; until then the call is open.
 func (c *call) serve(ctx context.Context) (*Reply, error) {
-	if err := c.identify(); err != nil {
+	if err := c.identify(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.parse(); err != nil {
@@ -162,19 +162,3 @@ func (c *call) close(outcome, message string) {
 
 // outcomeOK is the outcome of a request and an attempt that were answered.
 const outcomeOK = "ok"
-
-// headers are the response headers known so far.
-func (c *call) headers() [][2]string {
-	h := make([][2]string, 0, 12)
-	h = append(h, [2]string{"x-farthing-id", c.receipt.ID})
-	if c.brief != nil {
-		h = append(h, [2]string{"x-farthing-model", printable(c.brief.Model)})
-	}
-	if c.receipt.Target != "" {
-		h = append(h, [2]string{"x-farthing-target", c.receipt.Target})
-	}
-	if c.receipt.Reason != "" {
-		h = append(h, [2]string{"x-farthing-reason", c.receipt.Reason})
-	}
-	return h
-}

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"strings"
 
 	"farthing/providers"
@@ -12,7 +13,7 @@ const keyPrefix = "fk-"
 // identify finds the key that the request is booked to. A request from this
 // machine needs none while the file leaves that open; any bearer that is not
 // one of our keys is then taken as none.
-func (c *call) identify() error {
+func (c *call) identify(ctx context.Context) error {
 	in := c.in
 	if in.Local && c.state.Open && !strings.HasPrefix(in.Header.Key, keyPrefix) {
 		c.key = c.flow.keys.Local()
@@ -22,7 +23,7 @@ func (c *call) identify() error {
 		return &providers.Error{Kind: providers.Unauthenticated, Code: "missing_api_key",
 			Message: "no key was sent: use Authorization: Bearer fk-… (make one with `farthing keys create`)"}
 	}
-	k, err := c.flow.keys.Lookup(in.Header.Key)
+	k, err := c.flow.keys.Lookup(ctx, in.Header.Key)
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (c *call) book() error {
 		tags[name] = value
 	}
 	user := c.key.Owner
-	if c.key.TrustUser && c.in.Header.User != "" {
+	if c.key.TrustUserHeader && c.in.Header.User != "" {
 		user = c.in.Header.User
 	}
 	c.vars.Key, c.vars.Team, c.vars.User = c.key.Name, c.key.Team, user

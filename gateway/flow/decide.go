@@ -42,7 +42,7 @@ func (c *call) decide(name string) (err error) {
 	}
 	rows := make([]*price.Row, len(c.model.Targets))
 	in.Candidates = make([]route.Candidate, len(c.model.Targets))
-	difficult := c.state.Rules.NeedsDifficulty(c.model)
+	difficult := c.state.Rules.NeedsDifficulty(c.model) || c.state.Tree.Uses("difficulty") || c.state.Tree.Uses("learned")
 	for i, t := range c.model.Targets {
 		in.Candidates[i], rows[i] = c.candidate(t, difficult)
 	}
@@ -167,8 +167,8 @@ func (c *call) explained(d *route.Decision) {
 	r.Policies = r.Policies[:0]
 	for _, p := range d.Policies {
 		r.Policies = append(r.Policies, p.Name)
-		if p.Failed != "" {
-			c.note("policy " + p.Name + " could not be evaluated and was applied: " + p.Failed)
+		if p.Failed {
+			c.note("policy " + p.Name + ": its `when` could not be evaluated, so its `only` holds")
 		}
 	}
 	if d.Would != "" {

@@ -31,7 +31,7 @@ func (c *call) hold(ctx context.Context, ranked []choice) (*attempt, []choice, e
 			i++
 		}
 		offers := c.offers(ranked[paid:i])
-		h, refusal := c.flow.ledger.Hold(ctx, c.in.Received, offers)
+		h, refusal := c.flow.ledger.Hold(ctx, time.Now(), offers)
 		if h != nil {
 			taken := ranked[paid+h.Offer]
 			return c.attempt(taken, h, h.Amount, h.Output), ranked[paid+h.Offer+1:], nil
@@ -88,7 +88,7 @@ func (c *call) spentOut(ctx context.Context, spent *ledger.Refusal) (*attempt, [
 // ownedMayServe says whether self-hosted targets serve although no paid hold
 // fits. While the store is away they always do.
 func ownedMayServe(r *ledger.Refusal) bool {
-	return r.Reason != ledger.OverBudget || r.WhenSpent.Model == "" && r.WhenSpent.Action != "refuse"
+	return r.Reason != ledger.OverBudget || r.WhenSpent.Model == "" && r.WhenSpent.Action != budget.Refuse
 }
 
 // stricter keeps the refusal whose budget allows less.

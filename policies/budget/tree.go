@@ -1,6 +1,8 @@
 package budget
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,12 +80,39 @@ func (t *Tree) Budgets() []*Node {
 	return nodes
 }
 
-// Node is the node of an entry for a value of its `each`; for an entry without
-// `each` the value does not matter. It is nil if the file has no such entry.
-func (t *Tree) Node(budget, value string) *Node {
+// Family is an entry with `each`: its nodes are known once they were charged.
+type Family struct {
+	Budget  string
+	Windows []Window // of all its limits, exceptions included, each once
+}
+
+// Families lists the entries with `each`, parents first.
+func (t *Tree) Families() []Family {
+	var all []Family
+	for _, e := range t.entries {
+		if e.single != nil {
+			continue
+		}
+		f := Family{Budget: e.name}
+		for _, limits := range append(slices.Collect(maps.Values(e.config.Except)), e.config.Limit) {
+			for _, l := range limits {
+				if !slices.Contains(f.Windows, l.Window) {
+					f.Windows = append(f.Windows, l.Window)
+				}
+			}
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// Node is the node of this name (company, people/ada); nil if the file has no
+// such budget.
+func (t *Tree) Node(name string) *Node {
+	entry, shown, one := strings.Cut(name, "/")
 	for i := range t.entries {
-		if t.entries[i].name == budget {
-			return t.entries[i].node(value)
+		if e := &t.entries[i]; e.name == entry && one == (e.single == nil) {
+			return e.named(shown)
 		}
 	}
 	return nil
@@ -137,15 +166,25 @@ func (e *entry) holds(v *match.Vars) bool {
 	return holds || err != nil
 }
 
-// node is the entry's node for a value.
+// node is the entry's node for a value of its `each`.
 func (e *entry) node(value string) *Node {
 	if e.single != nil {
 		return e.single
 	}
-	return e.nodes.get(nodeValue(value), func(shown string) *Node {
+	return e.named(nodeValue(value))
+}
+
+// named is the entry's node for a value as names show it.
+func (e *entry) named(shown string) *Node {
+	if e.single != nil {
+		return e.single
+	}
+	return e.nodes.get(shown, func(shown string) *Node {
 		limits := Limits(e.config.Limit)
-		if except, ok := e.config.Except[value]; ok && value != "" {
-			limits = except
+		for value, except := range e.config.Except {
+			if value != "" && nodeValue(value) == shown {
+				limits = except
+			}
 		}
 		return &Node{Name: e.name + "/" + shown, Budget: e.name, Limits: limits, Config: e.config}
 	})

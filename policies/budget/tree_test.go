@@ -96,7 +96,7 @@ func TestPath(t *testing.T) {
 	if got := names(compiled.Budgets()); !slices.Equal(got, []string{"company", "opus"}) {
 		t.Errorf("Budgets = %v", got)
 	}
-	if compiled.Node("people", "ada") != path[3] || compiled.Node("nobody", "x") != nil || compiled.Node("company", "") != path[0] {
+	if compiled.Node("people/ada") != path[3] || compiled.Node("nobody/x") != nil || compiled.Node("company") != path[0] {
 		t.Error("Node is not the path's node")
 	}
 }

@@ -20,6 +20,9 @@ type Store interface {
 	Step(ctx context.Context, st core.Step) (core.Answer, error)
 	// Read shows the counters of some cells, all at one moment.
 	Read(ctx context.Context, cells []core.Cell) (core.View, error)
+	// Cells lists the cells of the nodes <budget>/… in the window with this
+	// label that were ever charged, in no set order.
+	Cells(ctx context.Context, budget, label string) ([]core.Cell, error)
 	// Durable returns when what was answered before is as durable as the store
 	// makes it.
 	Durable(ctx context.Context) error

@@ -55,6 +55,8 @@ func (m *memory) Step(ctx context.Context, st core.Step) (core.Answer, error) {
 	return a, nil
 }
 
+func (m *memory) Cells(context.Context, string, string) ([]core.Cell, error) { return nil, nil }
+
 func (m *memory) Read(_ context.Context, cells []core.Cell) (core.View, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,33 @@ type NodeState struct {
 	Unconfirmed providers.Money // the same of replicas that do not call; charged all the same
 	Left        providers.Money
 	Over        providers.Money // what stands above the limit: an overrun, or a limit that was lowered
+}
+
+// Charged lists the nodes of a tree that can be shown: those of entries without
+// `each`, and of the others those that were charged in a present window.
+func (l *Ledger) Charged(ctx context.Context, tree *budget.Tree) ([]*budget.Node, error) {
+	nodes := tree.Budgets()
+	l.mu.Lock()
+	at := l.storeTime(l.clock())
+	l.mu.Unlock()
+	for _, f := range tree.Families() {
+		var names []string
+		for _, w := range f.Windows {
+			cells, err := l.store.Cells(ctx, f.Budget, w.At(at, tree.Zone()).Label)
+			if err != nil {
+				return nil, err
+			}
+			for _, c := range cells {
+				name, _ := c.Split()
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			nodes = append(nodes, tree.Node(name))
+		}
+	}
+	return nodes, nil
 }
 
 // readSize is how many cells are read at once.
@@ -61,6 +89,27 @@ func (s *NodeState) fill(x core.Reading) {
 	s.Held = providers.Money(x.Has - x.Unconfirmed)
 	left := s.Limit.Amount - providers.Money(x.Settled+x.Has)
 	s.Left, s.Over = max(left, 0), max(-left, 0)
+}
+
+// Seen is what the store last said of every limit of some nodes in its present
+// window. It asks nobody; a limit of which the store has not spoken is left out.
+func (l *Ledger) Seen(now time.Time, nodes []*budget.Node) []NodeState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.storeTime(now)
+	var list []NodeState
+	for _, n := range nodes {
+		for _, p := range l.windows.Of(n, at) {
+			if !p.Known {
+				continue
+			}
+			w, label := p.Window(false)
+			s := NodeState{Node: n, Limit: p.Limit, Window: label, Resets: place.EndOf(w)}
+			s.fill(p.Reading)
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // Left is what the tightest enforced limit of some nodes had left when the store

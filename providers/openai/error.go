@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,13 @@ func ErrorBody(e *providers.Error) []byte {
 		return []byte(`{"error":{"message":"internal error","type":"server_error","code":null,"param":null}}`)
 	}
 	return out
+}
+
+// ErrorEvent writes e as the event by which a client learns of it in the middle
+// of a stream.
+func ErrorEvent(e *providers.Error) []byte {
+	body := ErrorBody(&providers.Error{Kind: e.Kind, Message: e.Message, Code: e.Code, Type: e.Type})
+	return slices.Concat([]byte("data: "), body, []byte("\n\n"))
 }
 
 func orNull(s string) any {

@@ -4,7 +4,10 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 
 	"farthing/policies/ledger/core"
 
@@ -24,6 +27,7 @@ const (
 	replicasKey = "{f}:l:replicas"
 	replicaKey  = "{f}:r:"
 	hasKey      = "{f}:h:"
+	cellKey     = "{f}:w:"
 )
 
 var errReply = errors.New("the ledger's script answered something else than expected")
@@ -61,6 +65,22 @@ func (s *Store) Read(ctx context.Context, cells []core.Cell) (core.View, error) 
 	}
 	return v, r.failed()
 }
+
+// Cells lists the cells of a budget's nodes in one window. It walks over the
+// server's keys a thousand at a time, which blocks nobody.
+func (s *Store) Cells(ctx context.Context, budget, label string) ([]core.Cell, error) {
+	found := map[core.Cell]bool{} // a walk may meet a key twice
+	walk := s.client.Scan(ctx, 0, glob.Replace(cellKey+budget+"/")+"*"+glob.Replace("|"+label), 1000).Iterator()
+	for walk.Next(ctx) {
+		found[core.Cell(strings.TrimPrefix(walk.Val(), cellKey))] = true
+	}
+	if err := walk.Err(); err != nil {
+		return nil, down(err)
+	}
+	return slices.Collect(maps.Keys(found)), nil
+}
+
+var glob = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`)
 
 // arguments writes a step as the flat list that the script reads.
 func arguments(st *core.Step) []any {

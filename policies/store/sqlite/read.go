@@ -33,6 +33,24 @@ func (s *Store) Read(ctx context.Context, cells []core.Cell) (v core.View, err e
 	return v, nil
 }
 
+// Cells lists the cells of a budget's nodes in one window.
+func (s *Store) Cells(ctx context.Context, budget, label string) (cells []core.Cell, err error) {
+	prefix, suffix := budget+"/", "|"+label
+	rows, err := s.read.QueryContext(ctx, `SELECT cell FROM cells WHERE substr(cell, 1, length(?1)) = ?1 AND substr(cell, -length(?2)) = ?2`, prefix, suffix)
+	if err != nil {
+		return nil, down(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c core.Cell
+		if err := rows.Scan(&c); err != nil {
+			return nil, down(err)
+		}
+		cells = append(cells, c)
+	}
+	return cells, down(rows.Err())
+}
+
 func readCell(ctx context.Context, tx *sql.Tx, cell core.Cell, now int64) (r core.Reading, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT settled, has, (SELECT coalesce(sum(nanos), 0) FROM has JOIN replicas USING (replica)
 		WHERE has.cell = cells.cell AND lease < ?) FROM cells WHERE cell = ?`, now, cell).Scan(&r.Settled, &r.Has, &r.Unconfirmed)

@@ -51,6 +51,7 @@ type Relay struct {
 	seen, roles, ended, called set
 	tools                      []toolSlot
 	started, done, failed      bool
+	refused                    bool // failed by the provider's own word
 }
 
 // set holds choice indices below maxChoices.
@@ -78,6 +79,10 @@ func (r *Relay) Meter() *providers.Meter { return &r.meter }
 // Started says that a data event has passed: comments alone, such as the ones
 // that some providers send while they wait, commit nobody to this provider.
 func (r *Relay) Started() bool { return r.started }
+
+// Refused says that the provider answered with an error of its own although its
+// status said that all was well.
+func (r *Relay) Refused() bool { return r.refused }
 
 // Frame takes the next event of a stream. Comments pass as they are.
 func (r *Relay) Frame(f sse.Frame) ([]byte, error) {
@@ -135,6 +140,7 @@ func (r *Relay) Body(body []byte) ([]byte, error) {
 	r.meter.Text = r.c.scan(body, r.meter.Text)
 	r.read()
 	if r.c.failed {
+		r.refused = true
 		return nil, openai.StreamError(body)
 	}
 	if len(r.c.choices) == 0 {
@@ -177,23 +183,19 @@ func (r *Relay) finished() bool { return r.seen != set{} && r.seen == r.ended }
 // fail gives err with its event for the client.
 func (r *Relay) fail(err *providers.Error) ([]byte, error) {
 	r.failed = true
-	return errorEvent(err), err
+	return openai.ErrorEvent(err), err
 }
 
 // failAs passes a provider's own error event, rewritten if clients cannot read
 // its shape.
 func (r *Relay) failAs(f sse.Frame) ([]byte, error) {
 	err := openai.StreamError(f.Data)
-	r.failed = true
+	r.failed, r.refused = true, true
 	if readable(f.Data) {
 		return f.Raw, err
 	}
 	r.repaired(openai.RepairError)
-	return errorEvent(err), err
-}
-
-func errorEvent(err *providers.Error) []byte {
-	return slices.Concat([]byte("data: "), openai.ErrorBody(&providers.Error{Kind: err.Kind, Message: err.Message, Code: err.Code, Type: err.Type}), []byte("\n\n"))
+	return openai.ErrorEvent(err), err
 }
 
 func (r *Relay) repaired(what openai.Repair) {
