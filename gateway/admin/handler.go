@@ -24,7 +24,8 @@ func Handler(s *Service, adminKey string) http.Handler {
 	}))
 	mux.HandleFunc("DELETE /admin/v1/keys/{name...}", reply(func(r *http.Request) (any, error) { return s.RevokeKey(r.Context(), r.PathValue("name")) }))
 	mux.HandleFunc("GET /admin/v1/budgets", reply(func(r *http.Request) (any, error) { return s.Budgets(r.Context()) }))
-	mux.HandleFunc("GET /admin/v1/prices", reply(func(r *http.Request) (any, error) { return s.Prices(r.URL.Query().Get("match")) }))
+	mux.HandleFunc("GET /admin/v1/prices", reply(func(r *http.Request) (any, error) { return s.Prices(r.Context(), r.URL.Query().Get("match")) }))
+	mux.HandleFunc("GET /admin/v1/prices/{target...}", reply(func(r *http.Request) (any, error) { return s.PriceOf(r.Context(), r.PathValue("target")) }))
 	mux.HandleFunc("GET /admin/v1/targets", reply(func(*http.Request) (any, error) { return s.Targets(), nil }))
 	mux.HandleFunc("GET /admin/v1/receipts", reply(func(r *http.Request) (any, error) {
 		limit, err := strconv.Atoi(r.URL.Query().Get("limit"))

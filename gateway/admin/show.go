@@ -11,8 +11,8 @@ import (
 type TargetStatus struct {
 	Name       string `json:"name"`
 	SelfHosted bool   `json:"self_hosted"`
-	Why        string `json:"why"`     // how it came to be a target
-	Breaker    string `json:"breaker"` // closed, open, half_open
+	State      string `json:"state"`         // up, down, or its breaker's: open, half_open
+	Why        string `json:"why,omitempty"` // it is down
 	InFlight   int    `json:"in_flight"`
 	Waiting    int    `json:"waiting"`
 }

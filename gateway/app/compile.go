@@ -1,11 +1,18 @@
 package app
 
 import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"farthing/gateway/config"
+	"farthing/gateway/edge/local"
 	"farthing/gateway/flow"
 	"farthing/policies/budget"
+	"farthing/policies/key"
 	"farthing/policies/ledger"
 	"farthing/policies/route"
 	"farthing/policies/route/names"
@@ -13,55 +20,118 @@ import (
 	"farthing/providers/catalog"
 )
 
-// compile makes what serves from a file and a world. All mistakes come back
-// together; the state is usable if none of them is an error.
-func compile(file *config.File, w *world) (*flow.State, []providers.Problem) {
-	s := &flow.State{Book: w.book, Conns: w.conns(), Zone: file.Location(), Open: file.Server.Open() && loopbackOnly(file)}
+// defaultUnbounded is what is held for server tools that nothing bounds, where
+// the file does not say otherwise.
+const defaultUnbounded = providers.Dollar / 2
+
+// serving is a file put to use: what it configures or finds, the state that
+// serves it, and its keys.
+type serving struct {
+	loaded *config.Loaded
+	world  *world
+	state  *flow.State
+	keys   key.File
+}
+
+// compile puts a file to use. All mistakes come back together, with their
+// places; the rest is usable if none of them is an error. Connections of before
+// are kept where their part of the file is the same.
+func compile(ctx context.Context, l *config.Loaded, before *world, start starter) (*serving, []config.Diagnostic) {
+	file := &l.File
 	var all []providers.Problem
-	keep := func(found []providers.Problem) { all = append(all, found...) }
-	var found []providers.Problem
-	s.Names, found = names.Compile(file.Models, w.catalogOf())
-	keep(found)
-	s.Rules, found = route.Compile(file.Policies, w.configured)
-	keep(found)
-	s.Tree, found = budget.Compile(file.Budgets, file.Location())
-	keep(found)
-	keep(unpriced(file, w))
-	if _, err := ledger.ParseWhenDown(file.Store.WhenDown.Paid); err != nil {
-		keep([]providers.Problem{providers.Problemf("store.when_down.paid", "%v", err)})
+	book, found := catalog.Embedded().With(file.Prices.Rows)
+	all = append(all, found...)
+	if book == nil {
+		book = catalog.Embedded()
 	}
-	keep(s.prices(file))
-	return s, all
+	w, found := newWorld(ctx, file, book, before, start)
+	all = append(all, found...)
+	s := &serving{loaded: l, world: w, state: &flow.State{Book: book, Conns: w.conns(), Zone: file.Location(), Open: file.Server.Open() && loopbackOnly(file)}}
+	s.state.Names, found = names.Compile(file.Models, w.catalogOf())
+	all = append(all, found...)
+	s.state.Rules, found = route.Compile(file.Policies, w.configured)
+	all = append(all, found...)
+	s.state.Tree, found = budget.Compile(file.Budgets, file.Location())
+	all = append(all, found...)
+	s.keys, found = key.Compile(file.Keys, file.KeyDefaults, file.Location())
+	all = append(all, found...)
+	all = append(all, s.spentModels()...)
+	all = append(all, s.unpriced()...)
+	all = append(all, s.prices(&file.Prices)...)
+	if _, err := ledger.ParseWhenDown(file.Store.WhenDown.Paid); err != nil {
+		all = append(all, providers.Problemf("store.when_down.paid", "%v", err))
+	}
+	return s, l.Diagnostics(all)
+}
+
+// loopbackOnly says that every listener takes connections of this machine only.
+func loopbackOnly(file *config.File) bool {
+	admin := file.Server.Admin.Listen
+	return local.Loopback(file.Server.Listen) && (admin == "" || local.Loopback(admin))
+}
+
+// spentModels finds budgets whose when_spent names a model that there is not.
+func (s *serving) spentModels() (all []providers.Problem) {
+	for _, name := range slices.Sorted(maps.Keys(s.loaded.File.Budgets)) {
+		model := s.loaded.File.Budgets[name].WhenSpent.Model
+		if model == "" {
+			continue
+		}
+		if _, err := s.state.Names.Resolve(model); err != nil && providers.AsError(err).Kind == providers.NotFound {
+			all = append(all, providers.Problemf("budgets."+name+".when_spent.model", "%v", err))
+		}
+	}
+	return all
 }
 
 // unpriced finds the paid targets that the file names and nobody has a price
 // for.
-func unpriced(file *config.File, w *world) (all []providers.Problem) {
+func (s *serving) unpriced() (all []providers.Problem) {
+	file := &s.loaded.File
 	if file.Prices.UnknownModel == "like_dearest_of_provider" {
 		return nil
 	}
-	for name, m := range file.Models {
-		for i, from := range m.From {
+	for _, name := range slices.Sorted(maps.Keys(file.Models)) {
+		for i, from := range file.Models[name].From {
 			if strings.Contains(from, "*") {
 				continue
 			}
-			t, ok := w.lookup(from)
+			t, ok := s.world.lookup(from)
 			if !ok || t.SelfHosted {
 				continue
 			}
-			if row, ok := w.book.For(t, now()); !ok || !row.Priced() {
-				all = append(all, providers.Problemf(pathOf(name, i), "%s has no price: add prices: {rows: [{target: %s, input: …, output: …}]} in dollars per million tokens", from, from))
+			if row, ok := s.world.book.For(t, time.Now()); !ok || !row.Priced() {
+				all = append(all, providers.Problemf(fmt.Sprintf("models.%s.from[%d]", name, i),
+					"%s has no price: add prices: {rows: [{target: %s, input: …, output: …}]} in dollars per million tokens", from, from))
 			}
 		}
 	}
 	return all
 }
 
-// book is the embedded price book with the file's rows over it.
-func book(file *config.File) (*catalog.Book, []providers.Problem) {
-	b, problems := catalog.Embedded().With(file.Prices.Rows)
-	if b == nil {
-		b = catalog.Embedded()
+// prices reads what the file says of models and requests that the book cannot
+// bound.
+func (s *serving) prices(c *catalog.Config) (problems []providers.Problem) {
+	switch c.UnknownModel {
+	case "", "refuse":
+	case "like_dearest_of_provider":
+		s.state.LikeDearest = true
+	default:
+		problems = append(problems, providers.Problemf("prices.unknown_model", "write refuse or like_dearest_of_provider, not %q", c.UnknownModel))
 	}
-	return b, problems
+	s.state.Unbounded.Hold = defaultUnbounded
+	if c.NoUpperBound == "" {
+		return problems
+	}
+	amount, hold := strings.CutPrefix(c.NoUpperBound, "hold ")
+	m, err := providers.ParseMoney(amount)
+	switch {
+	case c.NoUpperBound == "refuse":
+		s.state.Unbounded.Refuse = true
+	case !hold || err != nil || m <= 0:
+		problems = append(problems, providers.Problemf("prices.no_upper_bound", `write refuse or an amount such as "hold $0.50", not %q`, c.NoUpperBound))
+	default:
+		s.state.Unbounded.Hold = m
+	}
+	return problems
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"farthing/localengine"
 	"farthing/localengine/adapter"
 	"farthing/localengine/capacity"
+	"farthing/localengine/embedded"
 	"farthing/providers"
 	"farthing/providers/catalog"
 	"farthing/providers/openai"
@@ -37,8 +39,9 @@ type engine struct {
 	fingerprint string
 }
 
-// starter starts the embedded engine's process and returns its address and what
-// says whether it is up. Commands that only look at a file do not start it.
+// starter gives the address of the embedded engine's process, "" while it is
+// still starting, and what says whether it is up. Commands that only look at a
+// file do not start it.
 type starter func() (url string, ready func() error, err error)
 
 // addEngines takes the file's engines, or without that section the servers that
@@ -74,10 +77,15 @@ func (w *world) discover(ctx context.Context, file *config.File) map[string]loca
 		found[f.Type] = localengine.Config{Type: f.Type, URL: providers.Secret{Value: f.URL}}
 		w.tell("%s: an engine, because it answers at %s with %d chat model(s)", f.Type, f.URL, len(f.Models))
 	}
-	if len(found) == 0 {
-		found[embeddedType] = localengine.Config{Type: embeddedType}
-		w.tell("%s: the demonstration engine, because no model server answers on this machine", embeddedType)
+	if len(found) > 0 {
+		return found
 	}
+	if err := embedded.Available(); err != nil {
+		w.tell("%s: left out: %v", embeddedType, err)
+		return found
+	}
+	found[embeddedType] = localengine.Config{Type: embeddedType}
+	w.tell("%s: the demonstration engine, because no model server answers on this machine", embeddedType)
 	return found
 }
 
@@ -103,15 +111,18 @@ func (w *world) newEngine(name string, c localengine.Config, start starter) (*en
 			return nil, []providers.Problem{providers.Problemf(path+".key", "%v", err)}
 		}
 	}
-	client, err := upstream.New(upstream.Options{URL: adapter.Root(e.url) + "/v1", Header: authorization(row.Auth, secret), Timeouts: c.Timeouts})
-	if err != nil {
-		return nil, []providers.Problem{providers.Problemf(path+".url", "%v", err)}
+	if e.url != "" {
+		client, err := upstream.New(upstream.Options{URL: adapter.Root(e.url) + "/v1", Header: authorization(row.Auth, secret), Timeouts: c.Timeouts})
+		if err != nil {
+			return nil, []providers.Problem{providers.Problemf(path+".url", "%v", err)}
+		}
+		e.conn.Client = client
 	}
 	places, problem := e.places(path)
 	if problem != nil {
 		return nil, []providers.Problem{*problem}
 	}
-	e.conn.Client, e.conn.Gate = client, capacity.NewGate(name, places, engineQueue)
+	e.conn.Gate = capacity.NewGate(name, places, engineQueue)
 	e.fingerprint = fmt.Sprintf("%s %s %s %d %v", row.Name, e.url, secret, places, c.Timeouts)
 	return e, nil
 }
@@ -132,8 +143,8 @@ func (e *engine) reach(path string, start starter) *providers.Problem {
 	default:
 		e.url = e.row.URL
 	}
-	if err == nil && e.url == "" {
-		err = fmt.Errorf("it needs a url")
+	if err == nil && e.url == "" && e.row.Name != embeddedType {
+		err = errors.New("it needs a url")
 	}
 	if err != nil {
 		p := providers.Problemf(path, "%v", err)

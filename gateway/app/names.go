@@ -3,6 +3,7 @@ package app
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"farthing/policies/route/names"
 	"farthing/providers"
@@ -75,6 +76,31 @@ func (w *world) bareNames() []string {
 		}
 		if maker, ok := w.book.Maker(e.Model); ok && maker == e.Provider {
 			all = append(all, e.Model)
+		}
+	}
+	return all
+}
+
+// targets are those that the file's models stand for; where it has none, those
+// of `auto`. Models that are patterns stand for whatever is asked and are left
+// out.
+func (s *serving) targets() []*providers.Target {
+	var all []*providers.Target
+	add := func(t *providers.Target) {
+		if !slices.ContainsFunc(all, func(o *providers.Target) bool { return o.Name == t.Name }) {
+			all = append(all, t)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.loaded.File.Models)) {
+		if model, err := s.state.Names.Resolve(name); err == nil && !strings.Contains(name, "*") {
+			for _, t := range model.Targets {
+				add(t)
+			}
+		}
+	}
+	if s.loaded.File.Models == nil {
+		for _, t := range s.world.auto() {
+			add(&t)
 		}
 	}
 	return all

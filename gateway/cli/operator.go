@@ -24,10 +24,20 @@ type operatorFlags struct {
 // operator is what those commands need: the admin API of a running gateway, or
 // the service on a store opened here.
 type operator interface {
+	keyKeeper
+	bookkeeper
+}
+
+type keyKeeper interface {
 	CreateKey(ctx context.Context, n admin.NewKey) (admin.MadeKey, error)
 	ListKeys(ctx context.Context) ([]admin.KeyView, error)
 	RevokeKey(ctx context.Context, name string) (admin.KeyView, error)
+}
+
+type bookkeeper interface {
 	Budgets(ctx context.Context) ([]admin.BudgetView, error)
+	Prices(ctx context.Context, match string) ([]admin.PriceView, error)
+	PriceOf(ctx context.Context, target string) (admin.PriceHistory, error)
 }
 
 // operate runs do with the running gateway if there is one, else with the store.
@@ -65,19 +75,33 @@ func newRemote(place app.Place) (remote, error) {
 }
 
 func (r remote) CreateKey(ctx context.Context, n admin.NewKey) (m admin.MadeKey, err error) {
-	return m, r.call(ctx, "POST", "/admin/v1/keys", n, &m)
+	err = r.call(ctx, "POST", "/admin/v1/keys", n, &m)
+	return m, err
 }
 
 func (r remote) ListKeys(ctx context.Context) (k []admin.KeyView, err error) {
-	return k, r.call(ctx, "GET", "/admin/v1/keys", nil, &k)
+	err = r.call(ctx, "GET", "/admin/v1/keys", nil, &k)
+	return k, err
 }
 
 func (r remote) RevokeKey(ctx context.Context, name string) (k admin.KeyView, err error) {
-	return k, r.call(ctx, "DELETE", "/admin/v1/keys/"+url.PathEscape(name), nil, &k)
+	err = r.call(ctx, "DELETE", "/admin/v1/keys/"+url.PathEscape(name), nil, &k)
+	return k, err
 }
 
 func (r remote) Budgets(ctx context.Context) (b []admin.BudgetView, err error) {
-	return b, r.call(ctx, "GET", "/admin/v1/budgets", nil, &b)
+	err = r.call(ctx, "GET", "/admin/v1/budgets", nil, &b)
+	return b, err
+}
+
+func (r remote) Prices(ctx context.Context, match string) (p []admin.PriceView, err error) {
+	err = r.call(ctx, "GET", "/admin/v1/prices?match="+url.QueryEscape(match), nil, &p)
+	return p, err
+}
+
+func (r remote) PriceOf(ctx context.Context, target string) (h admin.PriceHistory, err error) {
+	err = r.call(ctx, "GET", "/admin/v1/prices/"+url.PathEscape(target), nil, &h)
+	return h, err
 }
 
 // call sends one operation. An answer that is not a success is an error with

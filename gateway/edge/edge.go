@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ import (
 
 // Options make a Server. Zero figures mean the defaults given here.
 type Options struct {
-	Listen      string // host:port of the data plane, for Listen
+	Listen      string // host:port of the data plane, for Open
 	AdminListen string // host:port of the operations surface; "" means the data plane's
 	TLSCert     string // PEM files of all listeners; both or none
 	TLSKey      string
@@ -77,6 +78,8 @@ type Server struct {
 	data  *fiber.App
 	admin *fiber.App // data itself, unless the operations surface has its own listener
 	conns *conns
+
+	dataAt, adminAt net.Listener // once opened; adminAt is nil where they are one
 }
 
 // endpoint is a path of the data plane.

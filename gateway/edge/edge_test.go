@@ -590,7 +590,10 @@ func TestSeparateListenersAndShutdown(t *testing.T) {
 	}
 	s.Mount("/metrics", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "m") }))
 	done := make(chan error, 1)
-	go func() { done <- s.Listen(t.Context()) }()
+	if err := s.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- s.Run() }()
 	for _, addr := range []string{data, admin} {
 		within(t, 5*time.Second, func() bool {
 			c, err := net.Dial("tcp", addr)
@@ -617,7 +620,7 @@ func TestSeparateListenersAndShutdown(t *testing.T) {
 		t.Errorf("Shutdown: %v", err)
 	}
 	if err := <-done; err != nil {
-		t.Errorf("Listen: %v", err)
+		t.Errorf("Run: %v", err)
 	}
 }
 

@@ -70,28 +70,40 @@ func (s *Server) panicked(p any) error {
 	return &providers.Error{Kind: providers.Internal, Message: "internal error", Cause: fmt.Errorf("panic: %v", p)}
 }
 
-// Listen opens the configured listeners and serves them until Shutdown or a
-// failure. ctx bounds only the opening.
-func (s *Server) Listen(ctx context.Context) error {
+// Open opens the configured listeners, which Run serves. ctx bounds only the
+// opening.
+func (s *Server) Open(ctx context.Context) (err error) {
 	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: 4}}
-	data, err := lc.Listen(ctx, "tcp", s.o.Listen)
-	if err != nil {
+	if s.dataAt, err = lc.Listen(ctx, "tcp", s.o.Listen); err != nil || s.admin == s.data {
 		return err
 	}
-	if s.admin == s.data {
-		return s.Serve(data)
+	if s.adminAt, err = lc.Listen(ctx, "tcp", s.o.AdminListen); err != nil {
+		return errors.Join(err, s.dataAt.Close())
 	}
-	admin, err := lc.Listen(ctx, "tcp", s.o.AdminListen)
-	if err != nil {
-		return errors.Join(err, data.Close())
+	return nil
+}
+
+// Addr is where the data plane and the operations surface listen; they are the
+// same unless the latter has a listener of its own.
+func (s *Server) Addr() (data, operations string) {
+	data = s.dataAt.Addr().String()
+	if s.adminAt == nil {
+		return data, data
+	}
+	return data, s.adminAt.Addr().String()
+}
+
+// Run serves the opened listeners until Shutdown (nil) or a failure.
+func (s *Server) Run() error {
+	if s.adminAt == nil {
+		return s.Serve(s.dataAt)
 	}
 	failed := make(chan error, 2)
-	go func() { failed <- s.ServeAdmin(admin) }()
-	go func() { failed <- s.Serve(data) }()
-	err = <-failed
+	go func() { failed <- s.ServeAdmin(s.adminAt) }()
+	go func() { failed <- s.Serve(s.dataAt) }()
+	err := <-failed
 	if err != nil { // the other one must not stay alone
-		admin.Close()
-		data.Close()
+		err = errors.Join(err, s.adminAt.Close(), s.dataAt.Close())
 	}
 	return errors.Join(err, <-failed)
 }

@@ -52,7 +52,7 @@ func (c *call) book() error {
 	c.vars.Tags, c.vars.Session = tags, c.in.Header.Session
 	c.vars.Format = string(c.in.Format)
 	r := c.receipt
-	r.Key, r.Team, r.User, r.Tags, r.Session = c.key.Name, c.key.Team, user, tags, c.in.Header.Session
+	r.Key, r.Owner, r.User, r.Team, r.Tags, r.Session = c.key.Name, c.key.Owner, user, c.key.Team, tags, c.in.Header.Session
 	return nil
 }
 

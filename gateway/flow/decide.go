@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -187,19 +186,3 @@ func moneyHeader(name, value string) (*providers.Money, error) {
 	}
 	return &m, nil
 }
-
-// explain answers with the receipt of what would have been done.
-func (c *call) explain() (*Reply, error) {
-	c.receipt.Target = c.ranked[0].Target.Name
-	c.receipt.Notes = append(c.receipt.Notes, "explained only: nothing was held or sent")
-	h := c.headers()
-	c.close(outcomeExplained, "")
-	body, err := json.Marshal(c.receipt)
-	if err != nil {
-		return nil, err
-	}
-	return &Reply{Status: 200, ContentType: "application/json", Header: h, Body: body}, nil
-}
-
-// outcomeExplained is the outcome of a request that asked only for its decision.
-const outcomeExplained = "explained"

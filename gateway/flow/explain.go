@@ -1,6 +1,9 @@
 package flow
 
 import (
+	"context"
+	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +13,35 @@ import (
 	"farthing/providers/catalog/price"
 )
 
+// outcomeExplained is the outcome of a request that asked only for its decision.
+const outcomeExplained = "explained"
+
+// Explain decides a request and gives its receipt, whether it could be served or
+// not. Nothing is held or sent.
+func (f *Flow) Explain(ctx context.Context, in *Inbound) *record.Receipt {
+	in.Header.Explain = true
+	c, ctx := f.begin(ctx, in)
+	if _, err := c.serve(ctx); err != nil {
+		_ = c.failed(ctx, err) // it stands in the receipt
+	}
+	return c.receipt
+}
+
+// explain answers with the receipt of what would have been done.
+func (c *call) explain() (*Reply, error) {
+	target := c.ranked[0].Target
+	c.receipt.Target = target.Name
+	c.charged(target)
+	c.note("explained only: nothing was held or sent")
+	h := c.headers()
+	c.close(outcomeExplained, "")
+	body, err := json.Marshal(c.receipt)
+	if err != nil {
+		return nil, err
+	}
+	return &Reply{Status: 200, ContentType: "application/json", Header: h, Body: body}, nil
+}
+
 // finished completes the receipt after the attempt that answered: the lines of
 // its bill and what the budgets have left.
 func (c *call) finished(a *attempt) {
@@ -17,10 +49,25 @@ func (c *call) finished(a *attempt) {
 	if a.row != nil && r.UsageSource != providers.UsageNone {
 		r.Lines = lines(a.row.Cost(r.Usage, a.terms()))
 	}
+	c.charged(a.Target)
+}
+
+// charged writes into the receipt which limits a send to target charges, with
+// what the store last said of them.
+func (c *call) charged(target *providers.Target) {
+	r, nodes := c.receipt, c.nodes(target)
 	r.Budgets = r.Budgets[:0]
-	for _, s := range c.flow.ledger.Seen(time.Now(), c.nodes(a.Target)) {
-		r.Budgets = append(r.Budgets, record.Budget{Name: s.Node.Name, Window: s.Window, Limit: s.Limit.Amount,
-			Spent: s.Spent, Held: s.Held, Left: s.Left})
+	for _, n := range nodes {
+		for _, l := range n.Limits {
+			r.Budgets = append(r.Budgets, record.Budget{Name: n.Name, Limit: l.Amount, Per: l.Window.String()})
+		}
+	}
+	if c.flow.ledger == nil { // an explanation without a store
+		return
+	}
+	for _, s := range c.flow.ledger.Seen(time.Now(), nodes) {
+		i := slices.IndexFunc(r.Budgets, func(b record.Budget) bool { return b.Name == s.Node.Name && b.Per == s.Limit.Window.String() })
+		r.Budgets[i].Spent = &record.Spent{Window: s.Window, Spent: s.Spent, Held: s.Held, Left: s.Left}
 	}
 }
 

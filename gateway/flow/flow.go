@@ -31,6 +31,7 @@ type Flow struct {
 	recorder  *record.Recorder
 	telemetry *telemetry.Telemetry
 	log       *slog.Logger
+	adminKey  string
 
 	running  sync.WaitGroup // calls that are not settled yet
 	shutdown context.Context
@@ -45,11 +46,12 @@ type Parts struct {
 	Recorder  *record.Recorder
 	Telemetry *telemetry.Telemetry
 	Log       *slog.Logger
+	AdminKey  string // may read every receipt
 }
 
 // New makes a Flow that serves state.
 func New(p Parts, state *State) *Flow {
-	f := &Flow{keys: p.Keys, estimator: p.Estimator, ledger: p.Ledger, recorder: p.Recorder, telemetry: p.Telemetry, log: p.Log}
+	f := &Flow{keys: p.Keys, estimator: p.Estimator, ledger: p.Ledger, recorder: p.Recorder, telemetry: p.Telemetry, log: p.Log, adminKey: p.AdminKey}
 	f.shutdown, f.cutOff = context.WithCancel(context.Background())
 	f.state.Store(state)
 	return f

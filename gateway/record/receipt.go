@@ -15,8 +15,9 @@ type Receipt struct {
 	Format   providers.Format  `json:"format"`
 	Endpoint string            `json:"endpoint"`
 	Stream   bool              `json:"stream,omitempty"`
-	Key      string            `json:"key,omitempty"` // the key's name, never the key
-	User     string            `json:"user,omitempty"`
+	Key      string            `json:"key,omitempty"`   // the key's name, never the key
+	Owner    string            `json:"owner,omitempty"` // the key's
+	User     string            `json:"user,omitempty"`  // the owner, or whom a trusted key named
 	Team     string            `json:"team,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
 	Session  string            `json:"session,omitempty"`
@@ -87,11 +88,17 @@ type Line struct {
 	Source string `json:"source,omitempty"`
 }
 
-// Budget is one node's state as the request left it.
+// Budget is one limit that the request charged, as the store last spoke of it.
 type Budget struct {
 	Name   string          `json:"name"`
-	Window string          `json:"window"`
 	Limit  providers.Money `json:"limit_usd"`
+	Per    string          `json:"per"` // minute … year, or total
+	*Spent                 // nil: the store has not spoken of it
+}
+
+// Spent is what has become of a limit in its present window.
+type Spent struct {
+	Window string          `json:"window"`
 	Spent  providers.Money `json:"spent_usd"`
 	Held   providers.Money `json:"held_usd"`
 	Left   providers.Money `json:"left_usd"`

@@ -148,7 +148,7 @@ func (r *Recorder) append(ctx context.Context, batch []*Receipt) error {
 		if err != nil {
 			return fmt.Errorf("receipt %s: %w", rc.ID, err)
 		}
-		rows = append(rows, store.StoredReceipt{ID: rc.ID, Key: rc.Key, Owner: rc.User, At: rc.Time, Body: r.enc.EncodeAll(body, nil)})
+		rows = append(rows, store.StoredReceipt{ID: rc.ID, Key: rc.Key, Owner: rc.Owner, At: rc.Time, Body: r.enc.EncodeAll(body, nil)})
 	}
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()

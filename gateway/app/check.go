@@ -1,0 +1,158 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"farthing/gateway/config"
+	"farthing/gateway/flow"
+	"farthing/gateway/record"
+	"farthing/gateway/telemetry"
+	"farthing/localengine/adapter"
+	"farthing/policies/estimate"
+	"farthing/policies/key"
+	"farthing/providers/upstream"
+)
+
+// notStarted stands in for the embedded engine where a file is only looked at.
+func notStarted() (string, func() error, error) {
+	return "http://127.0.0.1:0", func() error { return nil }, nil
+}
+
+// Checked is a file that was looked at and not served.
+type Checked struct {
+	Found   []config.Diagnostic // every mistake and warning, in the file's order
+	Targets []string            // what its models stand for
+	Told    []string            // what was found on this machine, and why it is used
+	Fails   []string            // what its choices mean when things fail; none where there are mistakes
+
+	serving *serving
+}
+
+// Check validates a file, "" for the built-in defaults. It asks the model
+// servers of this machine for their models and the store how durable it is, and
+// nobody else.
+func Check(ctx context.Context, path string) *Checked {
+	loaded, found := config.Default(), []config.Diagnostic(nil)
+	if path != "" {
+		loaded, found = config.Load(path)
+	}
+	s, more := compile(ctx, loaded, nil, notStarted)
+	c := &Checked{Found: append(found, more...), Told: s.world.told, serving: s}
+	config.Sort(c.Found)
+	if c.Err() != nil {
+		return c
+	}
+	for _, t := range s.targets() {
+		c.Targets = append(c.Targets, t.Name)
+	}
+	c.Fails = append(config.Failures(loaded.File), durability(ctx, &loaded.File))
+	return c
+}
+
+// Err joins the mistakes, nil if all that was found are warnings.
+func (c *Checked) Err() error { return config.Err(c.Found) }
+
+// durability asks a Redis what a crash of it costs.
+func durability(ctx context.Context, file *config.File) string {
+	if file.Store.Redis.IsZero() {
+		return fmt.Sprintf("store: %s must outlive the process: on a throw-away disk a crash loses spend, keys and receipts.", file.Data)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	s, down, err := openStore(ctx, file)
+	if err != nil || down != nil {
+		return fmt.Sprintf("store: it does not answer now: %v", errors.Join(err, down))
+	}
+	defer s.Close()
+	level, _, err := describe(ctx, s)
+	if err != nil {
+		return fmt.Sprintf("store: serve would refuse it: %v", err)
+	}
+	return "store: " + level
+}
+
+// Live is what one provider or engine said when it was tried.
+type Live struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Said string `json:"said"`
+}
+
+// TryAll asks every provider and engine of a checked file for its models, with
+// its key.
+func (c *Checked) TryAll(ctx context.Context) []Live {
+	var all []Live
+	for _, name := range slices.Sorted(maps.Keys(c.serving.world.providers)) {
+		all = append(all, tryProvider(ctx, c.serving.world.providers[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.serving.world.engines)) {
+		e := c.serving.world.engines[name]
+		if e.row.Name == embeddedType {
+			continue
+		}
+		models, err := adapter.Models(ctx, e.row.Name, e.url)
+		l := Live{Name: name, OK: err == nil, Said: fmt.Sprintf("%d chat model(s)", len(models))}
+		if err != nil {
+			l.Said = err.Error()
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+func tryProvider(ctx context.Context, p *provider) Live {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	l := Live{Name: p.name}
+	response, err := p.conn.Client.Do(ctx, upstream.Call{Method: "GET", Path: "/models"})
+	if err != nil {
+		l.Said = err.Error()
+		return l
+	}
+	defer response.Body.Close()
+	switch response.Status {
+	case 200:
+		l.OK, l.Said = true, "the key works"
+	case 401, 403:
+		l.Said = fmt.Sprintf("the key was refused (%d)", response.Status)
+	default:
+		l.OK, l.Said = true, fmt.Sprintf("answers (%d), which says nothing about the key", response.Status)
+	}
+	return l
+}
+
+// Explainer decides requests under a file without a store: it holds and sends
+// nothing.
+type Explainer struct{ flow *flow.Flow }
+
+// NewExplainer makes one of a file without mistakes. Requests are booked to as.
+func (c *Checked) NewExplainer(ctx context.Context, as key.Key) (*Explainer, error) {
+	silent := slog.New(slog.NewTextHandler(io.Discard, nil))
+	t, err := telemetry.New(ctx, "", Version)
+	if err != nil {
+		return nil, err
+	}
+	recorder, err := record.NewRecorder(nil, silent)
+	if err != nil {
+		return nil, err
+	}
+	state := *c.serving.state
+	state.Open = true
+	keys := c.serving.keys
+	keys.Local = &as
+	ring := key.NewRing(nil, keys, time.Now, silent)
+	return &Explainer{flow.New(flow.Parts{Keys: ring, Estimator: estimate.New(), Recorder: recorder, Telemetry: t, Log: silent}, &state)}, nil
+}
+
+// Explain gives the receipt of what would be decided for a request's body.
+func (e *Explainer) Explain(ctx context.Context, in *flow.Inbound) *record.Receipt {
+	in.Local, in.Received = true, time.Now()
+	return e.flow.Explain(ctx, in)
+}
