@@ -19,7 +19,7 @@ const (
 )
 
 // adminKey finds the admin key: in the file, in the environment, or in the data
-// folder, where one is made if make is set and there is none. path is "" where
+// folder, where one is made if create is set and there is none. path is "" where
 // the key is not kept by us.
 func adminKey(configured providers.Secret, data string, create bool) (key, path string, err error) {
 	if !configured.IsZero() {
@@ -34,8 +34,10 @@ func adminKey(configured providers.Secret, data string, create bool) (key, path 
 	switch {
 	case err == nil:
 		return strings.TrimSpace(string(text)), path, nil
-	case !errors.Is(err, fs.ErrNotExist) || !create:
-		return "", path, err
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", path, fmt.Errorf("the admin key cannot be read: %w", err)
+	case !create:
+		return "", path, nil
 	}
 	var bits [32]byte
 	_, _ = rand.Read(bits[:])

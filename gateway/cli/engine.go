@@ -24,7 +24,11 @@ func (c *engineCmd) Run(ctx context.Context, s streams) error {
 	if err := embedded.Available(); err != nil {
 		return err
 	}
-	slog.SetDefault(slog.New(slog.NewTextHandler(s.err, nil)))
+	level := slog.LevelInfo
+	if c.Supervised { // what the library tells of its loading is noise in a gateway's log
+		level = slog.LevelWarn
+	}
+	slog.SetDefault(slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})))
 	o := embedded.Options{Listen: c.Listen, ModelPath: c.Model, Threads: c.Threads, Context: c.Context, Queue: c.Queue}
 	o.Ready = func(address, model string) { c.announce(s.out, address, model) }
 	if c.Supervised {
