@@ -40,6 +40,9 @@ type Options struct {
 	PublicURL string // under which people reach the gateway, for the printed curl line
 	Log       *slog.Logger
 	Out       io.Writer // for people: what serves, and where
+	// Serving is called once the listeners are open, with their addresses; nil
+	// where nobody wants to know.
+	Serving func(data, operations string)
 }
 
 // App is a gateway: everything wired, and not serving yet.
@@ -107,6 +110,7 @@ func (a *App) build(ctx context.Context, loaded *config.Loaded) error {
 		return err
 	}
 	a.now = next
+	go estimate.Tokens("o200k_base", "warm") // reading the vocabulary takes as long as some answers
 	if err := a.openParts(ctx, file); err != nil {
 		return err
 	}
@@ -181,6 +185,9 @@ func (a *App) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- a.edge.Run() }()
 	err := a.banner(ctx)
+	if a.o.Serving != nil {
+		a.o.Serving(a.edge.Addr())
+	}
 	if err == nil {
 		select {
 		case <-ctx.Done():
