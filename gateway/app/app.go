@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"farthing/gateway/admin"
+	"farthing/gateway/app/world"
 	"farthing/gateway/config"
 	"farthing/gateway/edge"
 	"farthing/gateway/flow"
@@ -59,7 +60,7 @@ type App struct {
 	flow      *flow.Flow
 	edge      *edge.Server
 	admin     *admin.Service
-	process   *process
+	process   *world.Process
 
 	mu  sync.Mutex // guards now and whoever replaces it
 	now *serving
@@ -73,7 +74,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{o: o, log: o.Log}
-	a.process = newProcess(o.Log, a.moved)
+	a.process = world.NewProcess(o.Log, a.moved)
 	if err := a.build(ctx, loaded); err != nil {
 		return nil, errors.Join(err, a.close(ctx))
 	}
@@ -104,7 +105,7 @@ func (a *App) build(ctx context.Context, loaded *config.Loaded) error {
 	if err := openData(file.Data); err != nil {
 		return err
 	}
-	next, found := compile(ctx, loaded, nil, a.process.start)
+	next, found := compile(ctx, loaded, nil, a.process.Start)
 	report(a.log, found)
 	if err := config.Err(found); err != nil {
 		return err
@@ -224,7 +225,7 @@ func (a *App) drain(ctx context.Context) {
 func (a *App) close(ctx context.Context) (err error) {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
 	defer cancel()
-	a.process.close()
+	a.process.Close()
 	if a.ledger != nil {
 		err = errors.Join(err, a.ledger.Close(limited))
 	}

@@ -53,7 +53,7 @@ func (a *App) banner(ctx context.Context) error {
 		say("admin", "%s%s", scheme(&now.loaded.File), reachable(operations))
 	}
 	say("store", "%s", level)
-	for _, line := range now.world.told {
+	for _, line := range now.world.Told {
 		say("found", "%s", line)
 	}
 	for _, t := range now.targets() {

@@ -6,24 +6,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
+	"farthing/gateway/app/world"
 	"farthing/gateway/config"
 	"farthing/gateway/flow"
 	"farthing/gateway/record"
 	"farthing/gateway/telemetry"
-	"farthing/localengine/adapter"
 	"farthing/policies/estimate"
 	"farthing/policies/key"
-	"farthing/providers/upstream"
 )
-
-// notStarted stands in for the embedded engine where a file is only looked at.
-func notStarted() (string, func() error, error) {
-	return "http://127.0.0.1:0", func() error { return nil }, nil
-}
 
 // Checked is a file that was looked at and not served.
 type Checked struct {
@@ -43,8 +35,8 @@ func Check(ctx context.Context, path string) *Checked {
 	if path != "" {
 		loaded, found = config.Load(path)
 	}
-	s, more := compile(ctx, loaded, nil, notStarted)
-	c := &Checked{Found: append(found, more...), Told: s.world.told, serving: s}
+	s, more := compile(ctx, loaded, nil, world.NotStarted)
+	c := &Checked{Found: append(found, more...), Told: s.world.Told, serving: s}
 	config.Sort(c.Found)
 	if c.Err() != nil {
 		return c
@@ -78,55 +70,9 @@ func durability(ctx context.Context, file *config.File) string {
 	return "store: " + level
 }
 
-// Live is what one provider or engine said when it was tried.
-type Live struct {
-	Name string `json:"name"`
-	OK   bool   `json:"ok"`
-	Said string `json:"said"`
-}
-
 // TryAll asks every provider and engine of a checked file for its models, with
 // its key.
-func (c *Checked) TryAll(ctx context.Context) []Live {
-	var all []Live
-	for _, name := range slices.Sorted(maps.Keys(c.serving.world.providers)) {
-		all = append(all, tryProvider(ctx, c.serving.world.providers[name]))
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.serving.world.engines)) {
-		e := c.serving.world.engines[name]
-		if e.row.Name == embeddedType {
-			continue
-		}
-		models, err := adapter.Models(ctx, e.row.Name, e.url)
-		l := Live{Name: name, OK: err == nil, Said: fmt.Sprintf("%d chat model(s)", len(models))}
-		if err != nil {
-			l.Said = err.Error()
-		}
-		all = append(all, l)
-	}
-	return all
-}
-
-func tryProvider(ctx context.Context, p *provider) Live {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	l := Live{Name: p.name}
-	response, err := p.conn.Client.Do(ctx, upstream.Call{Method: "GET", Path: "/models"})
-	if err != nil {
-		l.Said = err.Error()
-		return l
-	}
-	defer response.Body.Close()
-	switch response.Status {
-	case 200:
-		l.OK, l.Said = true, "the key works"
-	case 401, 403:
-		l.Said = fmt.Sprintf("the key was refused (%d)", response.Status)
-	default:
-		l.OK, l.Said = true, fmt.Sprintf("answers (%d), which says nothing about the key", response.Status)
-	}
-	return l
-}
+func (c *Checked) TryAll(ctx context.Context) []world.Live { return c.serving.world.TryAll(ctx) }
 
 // Explainer decides requests under a file without a store: it holds and sends
 // nothing.

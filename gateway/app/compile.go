@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"farthing/gateway/app/world"
 	"farthing/gateway/config"
 	"farthing/gateway/edge/local"
 	"farthing/gateway/flow"
@@ -28,7 +29,7 @@ const defaultUnbounded = providers.Dollar / 2
 // serves it, and its keys.
 type serving struct {
 	loaded *config.Loaded
-	world  *world
+	world  *world.World
 	state  *flow.State
 	keys   key.File
 }
@@ -36,7 +37,7 @@ type serving struct {
 // compile puts a file to use. All mistakes come back together, with their
 // places; the rest is usable if none of them is an error. Connections of before
 // are kept where their part of the file is the same.
-func compile(ctx context.Context, l *config.Loaded, before *world, start starter) (*serving, []config.Diagnostic) {
+func compile(ctx context.Context, l *config.Loaded, before *world.World, start world.Starter) (*serving, []config.Diagnostic) {
 	file := &l.File
 	var all []providers.Problem
 	book, found := catalog.Embedded().With(file.Prices.Rows)
@@ -44,12 +45,12 @@ func compile(ctx context.Context, l *config.Loaded, before *world, start starter
 	if book == nil {
 		book = catalog.Embedded()
 	}
-	w, found := newWorld(ctx, file, book, before, start)
+	w, found := world.New(ctx, file, book, before, start)
 	all = append(all, found...)
-	s := &serving{loaded: l, world: w, state: &flow.State{Book: book, Conns: w.conns(), Zone: file.Location(), Open: file.Server.Open() && loopbackOnly(file)}}
-	s.state.Names, found = names.Compile(file.Models, w.catalogOf())
+	s := &serving{loaded: l, world: w, state: &flow.State{Book: book, Conns: w.Conns(), Zone: file.Location(), Open: file.Server.Open() && loopbackOnly(file)}}
+	s.state.Names, found = names.Compile(file.Models, w.Catalog())
 	all = append(all, found...)
-	s.state.Rules, found = route.Compile(file.Policies, w.configured)
+	s.state.Rules, found = route.Compile(file.Policies, w.Configured)
 	all = append(all, found...)
 	s.state.Tree, found = budget.Compile(file.Budgets, file.Location())
 	all = append(all, found...)
@@ -62,6 +63,31 @@ func compile(ctx context.Context, l *config.Loaded, before *world, start starter
 		all = append(all, providers.Problemf("store.when_down.paid", "%v", err))
 	}
 	return s, l.Diagnostics(all)
+}
+
+// targets are those that the file's models stand for; where it has none, those
+// of `auto`. Models that are patterns stand for whatever is asked and are left
+// out.
+func (s *serving) targets() []*providers.Target {
+	var all []*providers.Target
+	add := func(t *providers.Target) {
+		if !slices.ContainsFunc(all, func(o *providers.Target) bool { return o.Name == t.Name }) {
+			all = append(all, t)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.loaded.File.Models)) {
+		if model, err := s.state.Names.Resolve(name); err == nil && !strings.Contains(name, "*") {
+			for _, t := range model.Targets {
+				add(t)
+			}
+		}
+	}
+	if s.loaded.File.Models == nil {
+		for _, t := range s.world.Auto() {
+			add(&t)
+		}
+	}
+	return all
 }
 
 // loopbackOnly says that every listener takes connections of this machine only.
@@ -96,11 +122,11 @@ func (s *serving) unpriced() (all []providers.Problem) {
 			if strings.Contains(from, "*") {
 				continue
 			}
-			t, ok := s.world.lookup(from)
+			t, ok := s.world.Lookup(from)
 			if !ok || t.SelfHosted {
 				continue
 			}
-			if row, ok := s.world.book.For(t, time.Now()); !ok || !row.Priced() {
+			if row, ok := s.world.Book.For(t, time.Now()); !ok || !row.Priced() {
 				all = append(all, providers.Problemf(fmt.Sprintf("models.%s.from[%d]", name, i),
 					"%s has no price: add prices: {rows: [{target: %s, input: …, output: …}]} in dollars per million tokens", from, from))
 			}

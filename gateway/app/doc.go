@@ -3,10 +3,13 @@
 // until its context ends and then drains; a changed file is compiled whole and
 // swapped in, or not at all.
 //
-//	world.go    providers and engines: what is configured or found, and how it is reached
-//	compile.go  a file and a world → the flow's State
-//	app.go      New, Run
-//	data.go     the data folder and the admin key
-//	banner.go   what is printed at the start
-//	operator.go where a running gateway is, and its store without one
+//	app.go       New, Run
+//	compile.go   a file and its world (package world) → the flow's State
+//	reload.go    a changed file, engines' changed models
+//	store.go     Redis or SQLite
+//	data.go      the data folder and the admin key
+//	banner.go    what is printed at the start, who is let in
+//	operate.go   the operator's side of a running gateway; readiness; gauges
+//	operator.go  where a running gateway is, and its store without one
+//	check.go     a file looked at and not served
 package app

@@ -51,7 +51,7 @@ func fixed(old, next *config.File) string {
 func (a *App) take(l *config.Loaded) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
-	next, found := compile(ctx, l, a.now.world, a.process.start)
+	next, found := compile(ctx, l, a.now.world, a.process.Start)
 	report(a.log, found)
 	if err := config.Err(found); err != nil {
 		return err
@@ -93,20 +93,17 @@ func (a *App) refreshEngines(ctx context.Context) {
 // before the lock is taken.
 func (a *App) refresh(ctx context.Context) {
 	seen := a.serving()
-	changed := false
-	for _, e := range seen.world.engines {
-		if e.refresh(ctx, seen.world.book) {
-			changed = true
-			a.log.Info("an engine's models have changed", "engine", e.name, "models", e.describe())
-		}
+	changed := seen.world.Refresh(ctx)
+	for _, models := range changed {
+		a.log.Info("an engine's models have changed", "models", models)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !changed || a.now != seen { // a newer file has asked for itself
+	if len(changed) == 0 || a.now != seen { // a newer file has asked for itself
 		return
 	}
 	state := *seen.state
-	state.Names = state.Names.Refresh(seen.world.catalogOf())
+	state.Names = state.Names.Refresh(seen.world.Catalog())
 	a.now = &serving{loaded: seen.loaded, world: seen.world, state: &state, keys: seen.keys}
 	a.flow.Load(&state)
 }

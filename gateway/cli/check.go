@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"farthing/gateway/app"
+	"farthing/gateway/app/world"
 	"farthing/gateway/config"
 )
 
@@ -21,7 +22,7 @@ type checked struct {
 	Found   []diagnostic `json:"found"`
 	Targets []string     `json:"targets,omitempty"`
 	Fails   []string     `json:"when_things_fail,omitempty"`
-	Live    []app.Live   `json:"live,omitempty"`
+	Live    []world.Live `json:"live,omitempty"`
 }
 
 type diagnostic struct {

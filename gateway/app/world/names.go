@@ -1,47 +1,49 @@
-package app
+package world
 
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"farthing/policies/route/names"
 	"farthing/providers"
 	"farthing/providers/catalog"
 )
 
-// catalogOf is what names can stand for in this world.
-func (w *world) catalogOf() names.Catalog {
+// Catalog is what names can stand for in this world.
+func (w *World) Catalog() names.Catalog {
 	return names.Catalog{
-		Lookup:       w.lookup,
-		Configured:   w.configured,
+		Lookup:       w.Lookup,
+		Configured:   w.Configured,
 		EngineModels: w.engineModels,
 		Bare:         w.bare,
 		Names:        w.bareNames,
-		Auto:         w.auto,
+		Auto:         w.Auto,
 		Demo:         w.demo,
 	}
 }
 
-func (w *world) configured(name string) bool {
+// Configured says whether a provider or an engine has this name.
+func (w *World) Configured(name string) bool {
 	return w.providers[name] != nil || w.engines[name] != nil
 }
 
-func (w *world) lookup(target string) (providers.Target, bool) {
+// Lookup finds provider/model or engine/model. A configured provider has any
+// model: the price book says whether it can be paid.
+func (w *World) Lookup(target string) (providers.Target, bool) {
 	owner, model, ok := providers.SplitTarget(target)
 	if !ok || model == "" {
 		return providers.Target{}, false
 	}
 	if e := w.engines[owner]; e != nil {
-		return e.lookup(w.book, model)
+		return e.lookup(w.Book, model)
 	}
 	if p := w.providers[owner]; p != nil {
-		return p.target(w.book, model), true
+		return p.target(w.Book, model), true
 	}
 	return providers.Target{}, false
 }
 
-func (w *world) engineModels(name string) ([]providers.Target, bool) {
+func (w *World) engineModels(name string) ([]providers.Target, bool) {
 	e := w.engines[name]
 	if e == nil {
 		return nil, false
@@ -51,11 +53,11 @@ func (w *world) engineModels(name string) ([]providers.Target, bool) {
 
 // bare places a catalog name: at its maker's own API, and at the other
 // configured providers that have it.
-func (w *world) bare(model string) (own string, others []string) {
-	maker, hasMaker := w.book.Maker(model)
+func (w *World) bare(model string) (own string, others []string) {
+	maker, hasMaker := w.Book.Maker(model)
 	for _, name := range slices.Sorted(maps.Keys(w.providers)) {
 		p := w.providers[name]
-		switch _, has := w.book.Entry(p.row.Name, model); {
+		switch _, has := w.Book.Entry(p.row.Name, model); {
 		case !has:
 		case hasMaker && p.row.Name == maker && (own == "" || name == maker):
 			own = name + "/" + model
@@ -67,49 +69,24 @@ func (w *world) bare(model string) (own string, others []string) {
 }
 
 // bareNames are the chat models whose maker is configured.
-func (w *world) bareNames() []string {
+func (w *World) bareNames() []string {
 	var all []string
-	for _, e := range w.book.Entries() {
+	for _, e := range w.Book.Entries() {
 		p := w.providers[e.Provider]
 		if p == nil || e.Can == nil || e.Can.Mode != "chat" {
 			continue
 		}
-		if maker, ok := w.book.Maker(e.Model); ok && maker == e.Provider {
+		if maker, ok := w.Book.Maker(e.Model); ok && maker == e.Provider {
 			all = append(all, e.Model)
 		}
 	}
 	return all
 }
 
-// targets are those that the file's models stand for; where it has none, those
-// of `auto`. Models that are patterns stand for whatever is asked and are left
-// out.
-func (s *serving) targets() []*providers.Target {
-	var all []*providers.Target
-	add := func(t *providers.Target) {
-		if !slices.ContainsFunc(all, func(o *providers.Target) bool { return o.Name == t.Name }) {
-			all = append(all, t)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.loaded.File.Models)) {
-		if model, err := s.state.Names.Resolve(name); err == nil && !strings.Contains(name, "*") {
-			for _, t := range model.Targets {
-				add(t)
-			}
-		}
-	}
-	if s.loaded.File.Models == nil {
-		for _, t := range s.world.auto() {
-			add(&t)
-		}
-	}
-	return all
-}
-
-// auto are the candidates of `auto` without a `models` section: the chat models
+// Auto are the candidates of `auto` without a `models` section: the chat models
 // of every engine, and the small and the large model of each provider. The
 // demonstration model stands in only where there is nothing else.
-func (w *world) auto() []providers.Target {
+func (w *World) Auto() []providers.Target {
 	var all []providers.Target
 	for _, name := range slices.Sorted(maps.Keys(w.engines)) {
 		if w.engines[name].row.Name != embeddedType {
@@ -120,7 +97,7 @@ func (w *world) auto() []providers.Target {
 		p := w.providers[name]
 		for _, pick := range []func(string) (string, bool){catalog.Small, catalog.Large} {
 			if model, ok := pick(p.row.Name); ok {
-				all = append(all, p.target(w.book, model))
+				all = append(all, p.target(w.Book, model))
 			}
 		}
 	}
@@ -134,10 +111,10 @@ func (w *world) auto() []providers.Target {
 }
 
 // demo is the embedded engine's model, where that engine runs.
-func (w *world) demo() (providers.Target, bool) {
+func (w *World) demo() (providers.Target, bool) {
 	for _, name := range slices.Sorted(maps.Keys(w.engines)) {
 		if e := w.engines[name]; e.row.Name == embeddedType {
-			return e.lookup(w.book, demoModel)
+			return e.lookup(w.Book, demoModel)
 		}
 	}
 	return providers.Target{}, false

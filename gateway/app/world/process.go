@@ -1,4 +1,4 @@
-package app
+package world
 
 import (
 	"context"
@@ -17,9 +17,9 @@ import (
 // first request finds it up. Past it the gateway serves and the engine follows.
 const startPatience = 3 * time.Second
 
-// process is the embedded engine's child process: this same binary as
+// Process is the embedded engine's child process: this same binary as
 // `farthing engine`, started when an engine of the file first needs it.
-type process struct {
+type Process struct {
 	log   *slog.Logger
 	moved func() // called when its address has changed after it was handed out
 
@@ -33,12 +33,19 @@ type process struct {
 	cancel context.CancelFunc
 }
 
-func newProcess(log *slog.Logger, moved func()) *process {
-	return &process{log: log, moved: moved, up: make(chan struct{})}
+// NotStarted is a Starter for where a file is only looked at.
+func NotStarted() (string, func() error, error) {
+	return "http://127.0.0.1:0", func() error { return nil }, nil
 }
 
-// start is a starter: it starts the process at the first call.
-func (p *process) start() (url string, ready func() error, err error) {
+// NewProcess starts nothing yet. moved is called, not by Start, when the address
+// that Start gave no longer holds.
+func NewProcess(log *slog.Logger, moved func()) *Process {
+	return &Process{log: log, moved: moved, up: make(chan struct{})}
+}
+
+// Start is a Starter: it starts the process at the first call.
+func (p *Process) Start() (url string, ready func() error, err error) {
 	if err := embedded.Available(); err != nil {
 		return "", nil, err
 	}
@@ -69,7 +76,7 @@ func (p *process) start() (url string, ready func() error, err error) {
 	}, nil
 }
 
-func (p *process) run(ctx context.Context) {
+func (p *Process) run(ctx context.Context) {
 	exe, err := os.Executable()
 	var child *supervise.Child
 	if err == nil {
@@ -85,7 +92,7 @@ func (p *process) run(ctx context.Context) {
 }
 
 // isUp hears of each time that the process is ready.
-func (p *process) isUp(url, _ string) {
+func (p *Process) isUp(url, _ string) {
 	p.mu.Lock()
 	p.url = url
 	moved := p.given != nil && *p.given != url
@@ -97,7 +104,7 @@ func (p *process) isUp(url, _ string) {
 }
 
 // open lets whoever waits for the first word go on.
-func (p *process) open() {
+func (p *Process) open() {
 	select {
 	case <-p.up:
 	default:
@@ -108,7 +115,7 @@ func (p *process) open() {
 var errStarting = errors.New("the embedded engine is starting")
 
 // ready is nil while the process answers.
-func (p *process) ready() error {
+func (p *Process) ready() error {
 	p.mu.Lock()
 	child, failed, url := p.child, p.failed, p.url
 	p.mu.Unlock()
@@ -123,8 +130,8 @@ func (p *process) ready() error {
 	return child.Err()
 }
 
-// close stops the process, which lets the requests it has finish.
-func (p *process) close() {
+// Close stops the process, which lets the requests it has finish.
+func (p *Process) Close() {
 	p.mu.Lock()
 	child, cancel := p.child, p.cancel
 	p.mu.Unlock()

@@ -1,4 +1,15 @@
-package app
+// Package world is what a file configures or this machine offers: the paid
+// providers and the self-hosted engines that targets are reached through, each
+// with why it is there, and what names can stand for in it.
+//
+//	world.go    providers: configured, or their key in the environment
+//	engines.go  engines: configured, or found answering on this machine
+//	process.go  the embedded engine's child process
+//	names.go    targets, bare names, `auto` and `demo`
+//	live.go     trying every key and server
+//
+// Start with New.
+package world
 
 import (
 	"context"
@@ -16,13 +27,14 @@ import (
 	"farthing/providers/upstream"
 )
 
-// world is what is configured or was found: the providers and engines that
-// targets are reached through, each with why it is there.
-type world struct {
-	book      *catalog.Book
+// World is what is configured or was found. It does not change but for the
+// models that engines serve.
+type World struct {
+	Book *catalog.Book
+	Told []string // one line each for people: what was found, and why it is used
+
 	providers map[string]*provider
 	engines   map[string]*engine
-	told      []string // one line each for the log: what was found and why
 }
 
 // provider is one configured paid API.
@@ -34,12 +46,12 @@ type provider struct {
 	fingerprint string
 }
 
-// newWorld reaches out to nothing but the model servers of this machine: it
+// New reaches out to nothing but the model servers of this machine: it
 // finds keys in the environment and engines at their usual addresses where the
 // file has no section that says otherwise. Connections of before are kept where
 // their part of the file is the same.
-func newWorld(ctx context.Context, file *config.File, book *catalog.Book, before *world, start starter) (*world, []providers.Problem) {
-	w := &world{book: book, providers: map[string]*provider{}, engines: map[string]*engine{}}
+func New(ctx context.Context, file *config.File, book *catalog.Book, before *World, start Starter) (*World, []providers.Problem) {
+	w := &World{Book: book, providers: map[string]*provider{}, engines: map[string]*engine{}}
 	configured := file.Providers
 	if configured == nil {
 		configured = w.fromEnvironment()
@@ -60,7 +72,7 @@ func newWorld(ctx context.Context, file *config.File, book *catalog.Book, before
 }
 
 // fromEnvironment configures the providers whose key is in the environment.
-func (w *world) fromEnvironment() map[string]providers.Config {
+func (w *World) fromEnvironment() map[string]providers.Config {
 	found := map[string]providers.Config{}
 	for _, row := range catalog.ProviderRows() {
 		env := setVariable(row.KeyEnvs)
@@ -76,8 +88,8 @@ func (w *world) fromEnvironment() map[string]providers.Config {
 	return found
 }
 
-func (w *world) tell(format string, args ...any) {
-	w.told = append(w.told, fmt.Sprintf(format, args...))
+func (w *World) tell(format string, args ...any) {
+	w.Told = append(w.Told, fmt.Sprintf(format, args...))
 }
 
 // setVariable is the first of the variables that is set, "" if none is.
@@ -218,8 +230,8 @@ func answer(yes bool) providers.Answer {
 	return providers.No
 }
 
-// conns are the connections by provider or engine.
-func (w *world) conns() map[string]*flow.Conn {
+// Conns are the connections by provider or engine.
+func (w *World) Conns() map[string]*flow.Conn {
 	all := make(map[string]*flow.Conn, len(w.providers)+len(w.engines))
 	for name, p := range w.providers {
 		all[name] = p.conn

@@ -1,4 +1,4 @@
-package app
+package world
 
 import (
 	"context"
@@ -39,14 +39,14 @@ type engine struct {
 	fingerprint string
 }
 
-// starter gives the address of the embedded engine's process, "" while it is
+// Starter gives the address of the embedded engine's process, "" while it is
 // still starting, and what says whether it is up. Commands that only look at a
 // file do not start it.
-type starter func() (url string, ready func() error, err error)
+type Starter func() (url string, ready func() error, err error)
 
 // addEngines takes the file's engines, or without that section the servers that
 // answer on this machine, or without any the embedded engine.
-func (w *world) addEngines(ctx context.Context, file *config.File, before *world, start starter) (problems []providers.Problem) {
+func (w *World) addEngines(ctx context.Context, file *config.File, before *World, start Starter) (problems []providers.Problem) {
 	configured := file.Engines
 	if configured == nil {
 		configured = w.discover(ctx, file)
@@ -64,14 +64,14 @@ func (w *world) addEngines(ctx context.Context, file *config.File, before *world
 		if before != nil && before.engines[name] != nil && before.engines[name].fingerprint == e.fingerprint {
 			e.conn = before.engines[name].conn
 		}
-		e.refresh(ctx, w.book)
+		e.refresh(ctx, w.Book)
 		w.engines[name] = e
 	}
 	return problems
 }
 
 // discover finds the model servers of this machine.
-func (w *world) discover(ctx context.Context, file *config.File) map[string]localengine.Config {
+func (w *World) discover(ctx context.Context, file *config.File) map[string]localengine.Config {
 	found := map[string]localengine.Config{}
 	for _, f := range adapter.Discover(ctx, file.Server.Listen, file.Server.Admin.Listen) {
 		found[f.Type] = localengine.Config{Type: f.Type, URL: providers.Secret{Value: f.URL}}
@@ -89,7 +89,7 @@ func (w *world) discover(ctx context.Context, file *config.File) map[string]loca
 	return found
 }
 
-func (w *world) newEngine(name string, c localengine.Config, start starter) (*engine, []providers.Problem) {
+func (w *World) newEngine(name string, c localengine.Config, start Starter) (*engine, []providers.Problem) {
 	path := "engines." + name
 	kind := c.Type
 	if kind == "" {
@@ -129,7 +129,7 @@ func (w *world) newEngine(name string, c localengine.Config, start starter) (*en
 
 // reach finds the engine's address: the file's, the embedded engine's, or the
 // usual one of its type.
-func (e *engine) reach(path string, start starter) *providers.Problem {
+func (e *engine) reach(path string, start Starter) *providers.Problem {
 	secret := e.config.URL
 	if secret.IsZero() && len(e.config.URLs) > 0 {
 		secret = e.config.URLs[0]
@@ -245,4 +245,15 @@ func (e *engine) describe() string {
 		return e.name + " (does not answer yet)"
 	}
 	return strings.Join(names, ", ")
+}
+
+// Refresh asks the engines for their models and describes those whose models
+// have changed.
+func (w *World) Refresh(ctx context.Context) (changed []string) {
+	for _, name := range slices.Sorted(maps.Keys(w.engines)) {
+		if e := w.engines[name]; e.refresh(ctx, w.Book) {
+			changed = append(changed, e.describe())
+		}
+	}
+	return changed
 }
