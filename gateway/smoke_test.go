@@ -31,7 +31,7 @@ prices: {rows: [{target: corp/big, input: 1, output: 10}]}
 		t.Errorf("cost %q, want 0.002", got)
 	}
 	rc := g.receipt(t, r.Header.Get("x-farthing-id"))
-	if rc.Cost.String() != "0.002" || rc.Target != "corp/big" || rc.UsageSource != "provider" || len(rc.Lines) != 2 || len(rc.Budgets) != 1 {
+	if rc.Cost.String() != "0.002" || rc.Target != "corp/big" || rc.UsageSource != "provider" || len(rc.Attempts) != 1 || len(rc.Attempts[0].Lines) != 2 || len(rc.Budgets) != 1 {
 		t.Errorf("receipt %+v", rc)
 	}
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -108,7 +109,7 @@ func readHeader(c *fiber.Ctx, h *flow.Header, o *local.Request) (encoding string
 			o.Forwarded = o.Forwarded || bytes.HasPrefix(name, []byte("X-Forwarded-"))
 		}
 	})
-	h.Key = firstOf(bearer, apiKey, googKey)
+	h.Key = cmp.Or(bearer, apiKey, googKey)
 	switch {
 	case looped:
 		err = &refusal{fiber.StatusLoopDetected, &providers.Error{Kind: providers.Invalid, Code: "loop_detected",
@@ -129,15 +130,6 @@ func names(via, name string) bool {
 		}
 	}
 	return false
-}
-
-func firstOf(s ...string) string {
-	for _, v := range s {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // body takes the request's body over, unpacked. fiber's own c.Body() unpacks

@@ -2,8 +2,10 @@ package flow
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"farthing/gateway/flow/send"
 	"farthing/gateway/record"
 	"farthing/gateway/telemetry"
 	"farthing/policies/estimate"
@@ -103,9 +105,12 @@ func (c *call) attempts(ctx context.Context) (*Reply, error) {
 			return nil, err
 		}
 		rest = behind
-		reply, err := a.send(ctx)
+		if last == nil {
+			c.flow.telemetry.Overhead(ctx, time.Since(c.in.Received))
+		}
+		answer, err := a.Send(ctx)
 		if err == nil {
-			return reply, nil
+			return c.reply(a, answer), nil
 		}
 		last = err
 		if len(rest) == 0 || !mayFallBack(err) || ctx.Err() != nil {
@@ -113,6 +118,40 @@ func (c *call) attempts(ctx context.Context) (*Reply, error) {
 		}
 		c.vars.FallbackFrom = a.Target.Name
 	}
+}
+
+// reply is a provider's answer with our headers. A whole answer ends the call; a
+// stream ends it when it has been read to its end.
+func (c *call) reply(a *send.Attempt, answer *send.Answer) *Reply {
+	c.receipt.Target = a.Target.Name
+	r := &Reply{Status: answer.Status, ContentType: "text/event-stream", Header: append(c.attemptHeaders(a), answer.Header...), Stream: answer.Stream}
+	if answer.Stream == nil {
+		c.charged(a.Target)
+		c.close(nil)
+		r.ContentType, r.Body = "application/json", answer.Body
+		r.Header = append(r.Header, [2]string{"x-farthing-cost-usd", c.receipt.Cost.String()})
+	}
+	return r
+}
+
+// settled adds an attempt to the receipt, and how far off its estimate was.
+func (c *call) settled(e *estimate.Estimate, at record.Attempt) {
+	r := c.receipt
+	r.Attempts = append(r.Attempts, at)
+	r.Cost += at.Cost
+	r.Target, r.Usage, r.UsageSource = at.Target, at.Usage, at.UsageSource
+	if at.Outcome == send.OutcomeOK && at.UsageSource == providers.UsageProvider {
+		r.Estimate.InputError = at.Usage.TotalInput() - e.Input
+		r.Estimate.OutputError = at.Usage.TotalOutput() - e.OutputLikely*max(e.Answers, 1)
+	}
+}
+
+// ended ends the call of a stream and gives its closing comment.
+func (c *call) ended(target *providers.Target, err error) []byte {
+	c.charged(target)
+	c.close(err)
+	r := c.receipt
+	return fmt.Appendf(nil, ": farthing {\"id\":%q,\"target\":%q,\"cost_usd\":%q}\n\n", r.ID, r.Target, r.Cost.String())
 }
 
 // mayFallBack says whether another target may do better: not where the request
@@ -138,27 +177,25 @@ func (c *call) failed(ctx context.Context, err error) error {
 		c.flow.log.Warn("request failed", "id", c.receipt.ID, "kind", e.Kind.String(), "error", err)
 	}
 	e.Header = append(c.headers(), e.Header...)
-	c.close(e.Kind.String(), e.Message)
+	c.close(&e)
 	return &e
 }
 
 // close ends the call: its receipt is complete and kept, and its span ends.
-func (c *call) close(outcome, message string) {
-	r := c.receipt
-	r.Outcome, r.Error = outcome, message
-	r.Millis = time.Since(c.in.Received).Milliseconds()
-	kind := ""
-	if outcome != outcomeOK {
-		kind = outcome
+func (c *call) close(err error) {
+	r, failed := c.receipt, ""
+	if r.Outcome == "" {
+		r.Outcome = send.Outcome(err)
 	}
+	if err != nil {
+		failed, r.Error = r.Outcome, providers.AsError(err).Message
+	}
+	r.Millis = time.Since(c.in.Received).Milliseconds()
 	c.span.Receipt(r.ID, r.Target, r.Reason)
-	c.span.End(kind)
+	c.span.End(failed)
 	ctx := context.Background()
-	c.flow.telemetry.Answered(ctx, r.Entry, outcome)
+	c.flow.telemetry.Answered(ctx, r.Entry, r.Outcome)
 	c.flow.telemetry.InFlight(ctx, -1)
 	c.flow.recorder.Keep(r)
 	c.flow.running.Done()
 }
-
-// outcomeOK is the outcome of a request and an attempt that were answered.
-const outcomeOK = "ok"

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"farthing/gateway/flow/send"
 	"farthing/policies/route"
 	"farthing/providers"
 	"farthing/providers/catalog/price"
@@ -123,7 +124,7 @@ func (c *call) row(t *providers.Target) (*price.Row, *providers.Error) {
 }
 
 // unfit says why a target cannot be sent to now.
-func unfit(conn *Conn, t *providers.Target) *providers.Error {
+func unfit(conn *send.Conn, t *providers.Target) *providers.Error {
 	if conn == nil {
 		return unavailable(t.Provider + " cannot be reached: it is not configured")
 	}

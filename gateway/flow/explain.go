@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"farthing/gateway/flow/send"
 	"farthing/gateway/record"
 	"farthing/providers"
-	"farthing/providers/catalog/price"
 )
 
 // outcomeExplained is the outcome of a request that asked only for its decision.
@@ -34,22 +34,13 @@ func (c *call) explain() (*Reply, error) {
 	c.charged(target)
 	c.note("explained only: nothing was held or sent")
 	h := c.headers()
-	c.close(outcomeExplained, "")
+	c.receipt.Outcome = outcomeExplained
+	c.close(nil)
 	body, err := json.Marshal(c.receipt)
 	if err != nil {
 		return nil, err
 	}
 	return &Reply{Status: 200, ContentType: "application/json", Header: h, Body: body}, nil
-}
-
-// finished completes the receipt after the attempt that answered: the lines of
-// its bill and what the budgets have left.
-func (c *call) finished(a *attempt) {
-	r := c.receipt
-	if a.row != nil && r.UsageSource != providers.UsageNone {
-		r.Lines = lines(a.row.Cost(r.Usage, a.terms()))
-	}
-	c.charged(a.Target)
 }
 
 // charged writes into the receipt which limits a send to target charges, with
@@ -71,18 +62,6 @@ func (c *call) charged(target *providers.Target) {
 	}
 }
 
-func lines(b price.Bill) []record.Line {
-	all := make([]record.Line, len(b.Lines))
-	for i, l := range b.Lines {
-		each := l.Price.String()
-		if l.Price == 0 {
-			each = l.Each.String()
-		}
-		all[i] = record.Line{Class: l.Class, Count: l.Count, Price: each, Amount: l.Cost.String(), Source: b.Source}
-	}
-	return all
-}
-
 // headers are the response headers that every answer of the data plane carries,
 // as far as they are known.
 func (c *call) headers() [][2]string {
@@ -100,26 +79,25 @@ func (c *call) headers() [][2]string {
 	return h
 }
 
-// headers are those of an answer: what is left of the tightest budget, and the
-// output limit where it was lowered to fit.
-func (a *attempt) headers() [][2]string {
-	a.call.receipt.Target = a.Target.Name
-	h := a.call.headers()
-	if left, ok := a.left(); ok {
+// attemptHeaders are those of an answer: what is left of the tightest budget,
+// and the output limit where it was lowered to fit.
+func (c *call) attemptHeaders(a *send.Attempt) [][2]string {
+	h := c.headers()
+	if left, ok := c.left(a); ok {
 		h = append(h, [2]string{"x-farthing-budget-left-usd", left.String()})
 	}
-	if a.clamped() {
-		h = append(h, [2]string{"x-farthing-clamped", "max_tokens=" + strconv.FormatInt(a.output, 10)})
+	if a.Clamped() {
+		h = append(h, [2]string{"x-farthing-clamped", "max_tokens=" + strconv.FormatInt(a.Output, 10)})
 	}
 	return h
 }
 
 // left is what the tightest budget of the attempt had left when it was held.
-func (a *attempt) left() (providers.Money, bool) {
-	if a.hold != nil && a.hold.LeftNode != nil {
-		return a.hold.Left, true
+func (c *call) left(a *send.Attempt) (providers.Money, bool) {
+	if a.Hold != nil && a.Hold.LeftNode != nil {
+		return a.Hold.Left, true
 	}
-	left, _, known := a.call.flow.ledger.Left(time.Now(), a.call.nodes(a.Target))
+	left, _, known := c.flow.ledger.Left(time.Now(), c.nodes(a.Target))
 	return left, known
 }
 

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"farthing/gateway/flow/send"
 	"farthing/gateway/record"
 	"farthing/gateway/telemetry"
 	"farthing/policies/estimate"
@@ -14,13 +14,6 @@ import (
 	"farthing/policies/ledger"
 	"farthing/providers"
 )
-
-// drainLimit bounds how long the answer of a client that has left is read to
-// its end, where breaking it off would not stop its billing.
-const drainLimit = 30 * time.Second
-
-// maxAnswer bounds an answer that is not streamed.
-const maxAnswer = 64 << 20
 
 // Flow serves requests. It is made once; what a file says is in its State.
 type Flow struct {
@@ -33,9 +26,9 @@ type Flow struct {
 	log       *slog.Logger
 	adminKey  string
 
-	running  sync.WaitGroup // calls that are not settled yet
-	shutdown context.Context
-	cutOff   context.CancelFunc // ends every attempt: the shutdown's last resort
+	sends   send.Parts
+	running sync.WaitGroup     // calls that are not settled yet
+	cutOff  context.CancelFunc // ends every attempt: the shutdown's last resort
 }
 
 // Parts are what a Flow is made of.
@@ -52,7 +45,9 @@ type Parts struct {
 // New makes a Flow that serves state.
 func New(p Parts, state *State) *Flow {
 	f := &Flow{keys: p.Keys, estimator: p.Estimator, ledger: p.Ledger, recorder: p.Recorder, telemetry: p.Telemetry, log: p.Log, adminKey: p.AdminKey}
-	f.shutdown, f.cutOff = context.WithCancel(context.Background())
+	shutdown, cutOff := context.WithCancel(context.Background())
+	f.cutOff = cutOff
+	f.sends = send.Parts{Ledger: p.Ledger, Estimator: p.Estimator, Telemetry: p.Telemetry, Shutdown: shutdown}
 	f.state.Store(state)
 	return f
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"farthing/gateway/flow/send"
+	"farthing/gateway/record"
 	"farthing/policies/budget"
 	"farthing/policies/ledger"
 	"farthing/providers"
@@ -16,12 +18,12 @@ import (
 // nothing is checked first and taken later. A self-hosted target costs no
 // budget: it serves in its place in the ranking, unless a budget above it is
 // spent and says otherwise.
-func (c *call) hold(ctx context.Context, ranked []choice) (*attempt, []choice, error) {
+func (c *call) hold(ctx context.Context, ranked []choice) (*send.Attempt, []choice, error) {
 	var spent *ledger.Refusal
 	for i := 0; i < len(ranked); {
 		if ranked[i].Target.SelfHosted {
 			if spent == nil || ownedMayServe(spent) {
-				return c.attempt(ranked[i], nil, 0, ranked[i].outputMost), ranked[i+1:], nil
+				return c.attempt(ranked[i], nil, ranked[i].outputMost), ranked[i+1:], nil
 			}
 			i++
 			continue
@@ -34,7 +36,7 @@ func (c *call) hold(ctx context.Context, ranked []choice) (*attempt, []choice, e
 		h, refusal := c.flow.ledger.Hold(ctx, time.Now(), offers)
 		if h != nil {
 			taken := ranked[paid+h.Offer]
-			return c.attempt(taken, h, h.Amount, h.Output), ranked[paid+h.Offer+1:], nil
+			return c.attempt(taken, h, h.Output), ranked[paid+h.Offer+1:], nil
 		}
 		spent = stricter(spent, refusal)
 	}
@@ -66,7 +68,7 @@ func (c *call) nodes(target *providers.Target) []*budget.Node {
 
 // spentOut ends the search for money: decided anew as another model where the
 // budget says so, once, else refused.
-func (c *call) spentOut(ctx context.Context, spent *ledger.Refusal) (*attempt, []choice, error) {
+func (c *call) spentOut(ctx context.Context, spent *ledger.Refusal) (*send.Attempt, []choice, error) {
 	name := spent.WhenSpent.Model
 	if name == "" || c.moved || spent.Reason != ledger.OverBudget {
 		return nil, nil, c.overBudget(spent)
@@ -112,9 +114,9 @@ func (c *call) overBudget(r *ledger.Refusal) error {
 	switch r.Reason {
 	case ledger.OverBudget:
 	case ledger.Canceled:
-		return &providers.Error{Kind: providers.Canceled, Message: errLeft.Error()}
+		return &providers.Error{Kind: providers.Canceled, Message: "the client left"}
 	case ledger.Closing:
-		return unavailable(errShutdown.Error())
+		return unavailable("the gateway is stopping")
 	default:
 		return &providers.Error{Kind: providers.Unavailable, Code: "store_unavailable", RetryAfter: 5 * time.Second,
 			Message: "the budget store cannot be reached, so nothing that costs money is sent; self-hosted targets still serve"}
@@ -129,7 +131,10 @@ func (c *call) overBudget(r *ledger.Refusal) error {
 }
 
 // attempt opens an attempt with an id of its own.
-func (c *call) attempt(r choice, h *ledger.Hold, held providers.Money, output int64) *attempt {
-	conn := c.state.Conns[r.Target.Provider]
-	return &attempt{call: c, choice: r, conn: conn, breaker: conn.Breaker(r.Target.Name), hold: h, held: held, output: output, id: newID(time.Now())}
+func (c *call) attempt(r choice, h *ledger.Hold, output int64) *send.Attempt {
+	return send.New(&c.flow.sends, send.Order{
+		ID: newID(time.Now()), Conn: c.state.Conns[r.Target.Provider], Target: r.Target, Row: r.row, Estimate: r.Estimate,
+		Hold: h, Output: output, Brief: c.brief, Body: c.in.Body, Forward: c.in.Header.Forward, Received: c.in.Received,
+		MaxWait: c.model.MaxQueueWait, Settled: func(at record.Attempt) { c.settled(&r.Estimate, at) }, Ended: func(err error) []byte { return c.ended(r.Target, err) },
+	})
 }

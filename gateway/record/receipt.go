@@ -36,7 +36,6 @@ type Receipt struct {
 	Usage       providers.Usage       `json:"usage"`
 	UsageSource providers.UsageSource `json:"usage_source,omitempty"`
 	Cost        providers.Money       `json:"cost_usd"` // of all attempts
-	Lines       []Line                `json:"lines,omitempty"`
 	Budgets     []Budget              `json:"budgets,omitempty"`
 	PriceBook   string                `json:"price_book,omitempty"`
 
@@ -70,6 +69,7 @@ type Attempt struct {
 	Usage       providers.Usage       `json:"usage"`
 	UsageSource providers.UsageSource `json:"usage_source"`
 	Cost        providers.Money       `json:"cost_usd"`
+	Lines       []Line                `json:"lines,omitempty"`          // of the price book; the provider's own cost field goes before it
 	Model       string                `json:"upstream_model,omitempty"` // as the provider named it
 	Tier        string                `json:"service_tier,omitempty"`
 	UpstreamID  string                `json:"upstream_id,omitempty"`

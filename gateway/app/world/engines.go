@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 
 	"farthing/gateway/config"
-	"farthing/gateway/flow"
+	"farthing/gateway/flow/send"
 	"farthing/localengine"
 	"farthing/localengine/adapter"
 	"farthing/localengine/capacity"
@@ -34,7 +34,7 @@ type engine struct {
 	row         catalog.Provider
 	config      localengine.Config
 	url         string
-	conn        *flow.Conn
+	conn        *send.Conn
 	models      atomic.Pointer[[]providers.Target] // nil: the server has not said yet
 	fingerprint string
 }
@@ -100,7 +100,7 @@ func (w *World) newEngine(name string, c localengine.Config, start Starter) (*en
 		return nil, []providers.Problem{providers.Problemf(path+".type", "%q is no engine type: vllm, sglang, llamacpp, lmstudio, ollama, gpustack, openai-compatible or embedded", kind)}
 	}
 	row.Engine = true
-	e := &engine{name: name, row: row, config: c, conn: &flow.Conn{Path: row.ChatPath, Quirks: openai.KnownQuirks(row.Name), CancelStopsBilling: providers.Yes}}
+	e := &engine{name: name, row: row, config: c, conn: &send.Conn{Path: row.ChatPath, Quirks: openai.KnownQuirks(row.Name), CancelStopsBilling: providers.Yes}}
 	if problem := e.reach(path, start); problem != nil {
 		return nil, []providers.Problem{*problem}
 	}

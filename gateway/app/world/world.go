@@ -20,7 +20,7 @@ import (
 	"strings"
 
 	"farthing/gateway/config"
-	"farthing/gateway/flow"
+	"farthing/gateway/flow/send"
 	"farthing/providers"
 	"farthing/providers/catalog"
 	"farthing/providers/openai"
@@ -42,7 +42,7 @@ type provider struct {
 	name        string
 	row         catalog.Provider
 	config      providers.Config
-	conn        *flow.Conn
+	conn        *send.Conn
 	fingerprint string
 }
 
@@ -136,8 +136,8 @@ func newProvider(name string, c providers.Config) (*provider, []providers.Proble
 	}
 	return &provider{
 		name: name, row: row, config: c,
-		conn:        &flow.Conn{Client: client, Path: row.ChatPath, Quirks: openai.KnownQuirks(row.Name), CancelStopsBilling: row.CancelStopsBilling},
-		fingerprint: fmt.Sprintf("%s %s %s %v", row.Name, url, secret, c.Timeouts),
+		conn:        &send.Conn{Client: client, Path: row.ChatPath, Quirks: openai.KnownQuirks(row.Name), CancelStopsBilling: row.CancelStopsBilling, Discount: c.Discount},
+		fingerprint: fmt.Sprintf("%s %s %s %v %d", row.Name, url, secret, c.Timeouts, c.Discount),
 	}, nil
 }
 
@@ -231,8 +231,8 @@ func answer(yes bool) providers.Answer {
 }
 
 // Conns are the connections by provider or engine.
-func (w *World) Conns() map[string]*flow.Conn {
-	all := make(map[string]*flow.Conn, len(w.providers)+len(w.engines))
+func (w *World) Conns() map[string]*send.Conn {
+	all := make(map[string]*send.Conn, len(w.providers)+len(w.engines))
 	for name, p := range w.providers {
 		all[name] = p.conn
 	}

@@ -1,4 +1,4 @@
-package flow
+package send
 
 import (
 	"farthing/providers"
