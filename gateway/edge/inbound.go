@@ -17,9 +17,8 @@ import (
 	"farthing/providers"
 )
 
-// Via is the name under which every request that the gateway sends on carries
-// it in its `via` header: {"via", "1.1 farthing"}. A request that comes with it
-// would go round in a circle and is refused.
+// Via names us in the `via` header of every request sent on ("1.1 farthing"). A
+// request that comes with it would go round in a circle and is refused.
 const Via = "farthing"
 
 // keepBody is the size from which a body's buffer is taken from the server
