@@ -1,0 +1,5 @@
+// Package gemini speaks Google's Gemini API (/v1beta/models), towards clients and towards
+// providers, through the shared words of package providers. This version does not
+// speak it yet: providers of this format are refused with the way to reach them
+// by a format that it speaks, where there is one.
+package gemini

@@ -1,0 +1,5 @@
+// Package responses speaks OpenAI's Responses (/v1/responses), towards clients and towards
+// providers, through the shared words of package providers. This version does not
+// speak it yet: providers of this format are refused with the way to reach them
+// by a format that it speaks, where there is one.
+package responses
