@@ -51,7 +51,7 @@ func (c *call) serve(ctx context.Context) (*Reply, error) {
 	if err := c.parse(); err != nil {
 		return nil, err
 	}
-	if err := c.mayUse(); err != nil {
+	if err := c.mayUse(c.brief.Model); err != nil {
 		return nil, err
 	}
 	if err := c.decide(c.brief.Model); err != nil {

@@ -80,13 +80,13 @@ func parseTags(header string) (map[string]string, error) {
 	return tags, nil
 }
 
-// mayUse checks the name that the client sent against the key's own list.
-func (c *call) mayUse() error {
-	if c.flow.keys.MayUse(c.key, c.brief.Model) {
+// mayUse checks a model's name against the key's own list.
+func (c *call) mayUse(model string) error {
+	if c.flow.keys.MayUse(c.key, model) {
 		return nil
 	}
 	return &providers.Error{Kind: providers.Forbidden, Code: "model_not_allowed", Param: "model",
-		Message: "the key " + c.key.Name + " may not use " + quote(c.brief.Model) + ": its may_use lists " + strings.Join(c.flow.keys.Allowed(c.key), ", ")}
+		Message: "the key " + c.key.Name + " may not use " + quote(model) + ": its may_use lists " + strings.Join(c.flow.keys.Allowed(c.key), ", ")}
 }
 
 // quote writes a client's word for a message, shortened.

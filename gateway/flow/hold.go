@@ -75,10 +75,7 @@ func (c *call) spentOut(ctx context.Context, spent *ledger.Refusal) (*send.Attem
 	}
 	c.moved = true
 	c.note("budget " + spent.Node.Name + " is spent: decided anew as " + name)
-	c.brief.Model, name = name, c.brief.Model
-	err := c.mayUse()
-	c.brief.Model, name = name, c.brief.Model
-	if err != nil {
+	if err := c.mayUse(name); err != nil {
 		return nil, nil, err
 	}
 	if err := c.decide(name); err != nil {

@@ -91,7 +91,7 @@ func KnownQuirks(row string) Quirks {
 		return Quirks{Repairs: []Repair{RepairDone}, Reasoning: ReasoningOutside, Cost: CostTotal}
 	case "openrouter": // an error beside the choices of a chunk
 		return Quirks{Repairs: []Repair{RepairError}, Cost: CostUSD}
-	case "vercel-gateway": // reasoning outside confirmed by billed costs (19 of 19)
+	case "vercel-gateway": // reasoning outside: so the billed costs of six recordings come out
 		return Quirks{Reasoning: ReasoningOutside, Cost: CostUSD}
 	case "avian":
 		return Quirks{Cost: CostUSD}
