@@ -118,12 +118,26 @@ func cuts(t *testing.T, f Format) {
 		if e := providers.AsError(err); e.Kind != providers.Upstream {
 			t.Errorf("cut at %d: kind %v, want upstream", i, e.Kind)
 		}
-		if !bytes.Contains(out, []byte("error")) || !bytes.HasSuffix(out, []byte("\n\n")) {
+		if last := lastData(out); !json.Valid(last) || !bytes.Contains(last, []byte("error")) || !bytes.HasSuffix(out, []byte("\n\n")) {
 			t.Errorf("cut at %d: no error event for the client in %q", i, out)
 		}
 	}
 	if cut < len(f.Stream)/2 {
 		t.Errorf("only %d of %d cuts were noticed", cut, len(f.Stream))
+	}
+}
+
+// lastData is the data of a stream's last event.
+func lastData(stream []byte) (last []byte) {
+	src := sse.NewReader(bytes.NewReader(stream), 0)
+	for {
+		f, err := src.Next()
+		if err != nil {
+			return last
+		}
+		if len(f.Data) > 0 {
+			last = bytes.Clone(f.Data)
+		}
 	}
 }
 
@@ -161,9 +175,11 @@ func statuses(t *testing.T, f Format) {
 			}
 		}
 	}
-	for status, want := range map[int]providers.Kind{400: providers.Invalid, 401: providers.Upstream, 404: providers.NotFound, 408: providers.Timeout,
+	for status, want := range map[int]providers.Kind{
+		400: providers.Invalid, 401: providers.Upstream, 404: providers.NotFound, 408: providers.Timeout,
 		413: providers.TooLarge, 429: providers.RateLimited, 500: providers.Upstream, 502: providers.Upstream, 503: providers.Unavailable,
-		504: providers.Timeout, 529: providers.Unavailable} {
+		504: providers.Timeout, 529: providers.Unavailable,
+	} {
 		if got := f.ParseError(status, none, nil).Kind; got != want {
 			t.Errorf("%d is %v, want %v", status, got, want)
 		}

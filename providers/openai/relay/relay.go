@@ -48,6 +48,7 @@ type Relay struct {
 	flat    []byte
 	created string
 
+	open                       string // the line ends that the last event passed lacks
 	seen, roles, ended, called set
 	tools                      []toolSlot
 	started, done, failed      bool
@@ -86,6 +87,17 @@ func (r *Relay) Refused() bool { return r.refused }
 
 // Frame takes the next event of a stream. Comments pass as they are.
 func (r *Relay) Frame(f sse.Frame) ([]byte, error) {
+	out, err := r.frame(f)
+	if len(out) > 0 {
+		r.open = unclosed(out)
+	}
+	if err != nil { // the client's last event
+		out, r.open = append(out, r.open...), ""
+	}
+	return out, err
+}
+
+func (r *Relay) frame(f sse.Frame) ([]byte, error) {
 	data := bytes.TrimSpace(f.Data)
 	switch {
 	case len(data) == 0:
@@ -116,8 +128,18 @@ func (r *Relay) Frame(f sse.Frame) ([]byte, error) {
 }
 
 // End takes the end of the stream. An end before the answer was finished is an
-// error, since nobody can tell what is missing.
+// error, since nobody can tell what is missing. A last event that came without
+// its blank line is closed, so that nothing behind it runs into it.
 func (r *Relay) End() ([]byte, error) {
+	last, err := r.end()
+	if r.open != "" {
+		last = append([]byte(r.open), last...)
+		r.open = ""
+	}
+	return last, err
+}
+
+func (r *Relay) end() ([]byte, error) {
 	switch {
 	case r.done || r.failed:
 		return nil, nil
@@ -179,6 +201,18 @@ func keep(dst *string, v string) {
 
 // finished says that every answer that began has ended.
 func (r *Relay) finished() bool { return r.seen != set{} && r.seen == r.ended }
+
+// unclosed is what an event lacks of its closing blank line.
+func unclosed(event []byte) string {
+	line := bytes.TrimSuffix(bytes.TrimSuffix(event, []byte("\n")), []byte("\r"))
+	switch {
+	case len(line) == len(event):
+		return "\n\n"
+	case len(line) > 0 && line[len(line)-1] != '\n' && line[len(line)-1] != '\r':
+		return "\n"
+	}
+	return ""
+}
 
 // fail gives err with its event for the client.
 func (r *Relay) fail(err *providers.Error) ([]byte, error) {

@@ -132,14 +132,43 @@ func TestSuite(t *testing.T) {
 	})
 }
 
+// TestUnclosed: what the client gets ends with a blank line although the stream
+// did not, so that what is added behind it is an event of its own.
+func TestUnclosed(t *testing.T) {
+	const chunk = `data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}`
+	for _, c := range []struct{ row, in, want string }{
+		{"openai", chunk + "\n\ndata: [DONE]", chunk + "\n\ndata: [DONE]\n\n"},
+		{"openai", chunk + "\n\ndata: [DONE]\n", chunk + "\n\ndata: [DONE]\n\n"},
+		{"openai", chunk + "\r\n\r\ndata: [DONE]\r\n", chunk + "\r\n\r\ndata: [DONE]\r\n\n"},
+		{"openai", chunk + "\r\n\r\ndata: [DONE]\r\n\r\n", chunk + "\r\n\r\ndata: [DONE]\r\n\r\n"},
+		{"openai", chunk + "\n\ndata: [DONE]\n\n\n", chunk + "\n\ndata: [DONE]\n\n\n"},
+		{"perplexity", chunk, chunk + "\n\ndata: [DONE]\n\n"},
+		{"perplexity", chunk + "\n", chunk + "\n\ndata: [DONE]\n\n"},
+		{"openai", `data: {"error":{"message":"boom"}}`, "data: {\"error\":{\"message\":\"boom\"}}\n\n"},
+	} {
+		for how, read := range providertest.Readers {
+			out, _ := providertest.Run(New(openai.KnownQuirks(c.row), false), sse.NewReader(read(strings.NewReader(c.in)), 0))
+			if string(out) != c.want {
+				t.Errorf("%s, %q:\n got %q\nwant %q", how, c.in, out, c.want)
+			}
+		}
+	}
+}
+
 func TestBody(t *testing.T) {
 	for _, c := range []struct{ row, in, out, repairs string }{
-		{"snowflake", `{"choices":[{"index":0,"message":{"content":"a","tool_calls":null},"finish_reason":""}]}`,
-			`{"choices":[{"index":0,"message":{"content":"a","tool_calls":null},"finish_reason":"stop"}]}`, "finish_reason"},
-		{"snowflake", `{"choices":[{"message":{}}, {"index":1,"finish_reason":null,"message":{"tool_calls":[{"id":"x"}]}}]}`,
-			`{"choices":[{"finish_reason":"stop","message":{}}, {"index":1,"finish_reason":"tool_calls","message":{"tool_calls":[{"id":"x"}]}}]}`, "finish_reason"},
-		{"mistral", `{"choices":[{"message":{"tool_calls":[{"id":"x","function":{}},{"id":"y","type":"function"}]},"finish_reason":"tool_calls"}]}`,
-			`{"choices":[{"message":{"tool_calls":[{"type":"function","id":"x","function":{}},{"id":"y","type":"function"}]},"finish_reason":"tool_calls"}]}`, "tool_type"},
+		{
+			"snowflake", `{"choices":[{"index":0,"message":{"content":"a","tool_calls":null},"finish_reason":""}]}`,
+			`{"choices":[{"index":0,"message":{"content":"a","tool_calls":null},"finish_reason":"stop"}]}`, "finish_reason",
+		},
+		{
+			"snowflake", `{"choices":[{"message":{}}, {"index":1,"finish_reason":null,"message":{"tool_calls":[{"id":"x"}]}}]}`,
+			`{"choices":[{"finish_reason":"stop","message":{}}, {"index":1,"finish_reason":"tool_calls","message":{"tool_calls":[{"id":"x"}]}}]}`, "finish_reason",
+		},
+		{
+			"mistral", `{"choices":[{"message":{"tool_calls":[{"id":"x","function":{}},{"id":"y","type":"function"}]},"finish_reason":"tool_calls"}]}`,
+			`{"choices":[{"message":{"tool_calls":[{"type":"function","id":"x","function":{}},{"id":"y","type":"function"}]},"finish_reason":"tool_calls"}]}`, "tool_type",
+		},
 		{"cloudflare", "{\"choices\":[{\"message\":{ },\"finish_reason\":\"stop\"}]}\n", "{\"choices\":[{\"message\":{\"role\":\"assistant\" },\"finish_reason\":\"stop\"}]}\n", "role"},
 		{"openai", ` {"choices":[{"message":{},"finish_reason":"stop"}]} `, ` {"choices":[{"message":{},"finish_reason":"stop"}]} `, ""},
 	} {
