@@ -25,7 +25,8 @@ func ErrorBody(e *providers.Error) []byte {
 	}
 	typ, code := errorType(e)
 	out, err := json.Marshal(map[string]any{"error": map[string]any{
-		"message": e.Message, "type": typ, "code": orNull(code), "param": orNull(e.Param)}})
+		"message": e.Message, "type": typ, "code": orNull(code), "param": orNull(e.Param),
+	}})
 	if err != nil {
 		return []byte(`{"error":{"message":"internal error","type":"server_error","code":null,"param":null}}`)
 	}
@@ -202,7 +203,8 @@ func StreamError(data []byte) *providers.Error {
 
 // retryAfter reads how long to wait, from the most exact header to the least.
 func retryAfter(header func(string) string) time.Duration {
-	if ms, err := strconv.ParseFloat(header("retry-after-ms"), 64); err == nil {
+	// Azure sends a retry-after-ms of 0 beside a retry-after of 1.
+	if ms, err := strconv.ParseFloat(header("retry-after-ms"), 64); err == nil && ms > 0 {
 		return bounded(ms * float64(time.Millisecond))
 	}
 	if s := header("retry-after"); s != "" {

@@ -23,6 +23,7 @@ func TestRetryAfter(t *testing.T) {
 			{map[string]string{"retry-after": now.Add(90 * time.Second).UTC().Format(http.TimeFormat)}, 90 * time.Second},
 			{map[string]string{"retry-after": now.Add(-90 * time.Second).UTC().Format(http.TimeFormat)}, 0},
 			{map[string]string{"retry-after": "7", "retry-after-ms": "250"}, 250 * time.Millisecond},
+			{map[string]string{"retry-after": "1", "retry-after-ms": "0"}, time.Second},
 			{map[string]string{"retry-after": "soon"}, 0},
 			{map[string]string{"retry-after": "-4"}, 0},
 			{map[string]string{"retry-after": "NaN"}, 0},
