@@ -5,26 +5,18 @@ package estimate
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
+	"fmt"
 	"image"
 	_ "image/jpeg"
 	_ "image/png"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
 
 	"farthing/providers"
+	"farthing/providers/providertest"
 )
-
-func dataRoot() string {
-	if dir := os.Getenv("FARTHING_DATA"); dir != "" {
-		return dir
-	}
-	return filepath.Join("..", "..", "..", "shared", "data")
-}
 
 // briefOf reads a recorded chat completion as far as this test needs it.
 func briefOf(body gjson.Result) *providers.Brief {
@@ -94,50 +86,43 @@ var ownPrompt = map[string]bool{
 	"openrouter-chat_completions-stream-3763bc7a39": true,
 }
 
-// Every recorded OpenAI chat request with reported usage: the bound is never
-// below what was billed, and the likely figure is near it.
-func TestRecordedPrompts(t *testing.T) {
-	oracle, err := os.ReadFile(filepath.Join(dataRoot(), "cassettes", "usage_oracle.jsonl"))
-	if err != nil {
-		t.Fatal(err)
+// TestDataPromptBounds estimates every recorded chat request whose answer reports
+// its prompt: the bound is never below what was billed, and the likely figures
+// are near it, more often than not.
+func TestDataPromptBounds(t *testing.T) {
+	oracle := providertest.UsageOracle(t)
+	if oracle == nil {
+		t.Skip("no data: nothing tells what was billed")
 	}
+	table := providertest.NewTable(t)
 	compared, off := 0, 0
-	for line := range bytes.Lines(oracle) {
-		entry := gjson.ParseBytes(line)
-		reported := entry.Get("final_usage.usage.prompt_tokens").Int()
-		provider := entry.Get("provider").Str
-		if entry.Get("endpoint").Str != "chat.completions" || reported == 0 {
+	for _, rec := range providertest.Recordings(t, "chat.completions") {
+		reported := gjson.GetBytes(oracle[rec.ID], "usage.prompt_tokens").Int()
+		body := gjson.ParseBytes(rec.Body())
+		if reported == 0 || !body.Get("messages").IsArray() {
 			continue
 		}
-		raw, err := os.ReadFile(filepath.Join(dataRoot(), "cassettes", provider, entry.Get("id").Str+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		body := gjson.GetBytes(raw, "request.body")
-		if body.Type == gjson.String {
-			body = gjson.Parse(body.Str)
-		}
-		if !json.Valid([]byte(body.Raw)) || !body.Get("messages").IsArray() {
-			continue
-		}
-		target := &providers.Target{Name: provider + "/" + body.Get("model").Str, ID: body.Get("model").Str}
-		if provider == "openai" || provider == "azure" || strings.Contains(target.ID, "gpt-oss") {
+		target := &providers.Target{Name: rec.Provider + "/" + body.Get("model").Str, ID: body.Get("model").Str}
+		if rec.Provider == "openai" || rec.Provider == "azure" || strings.Contains(target.ID, "gpt-oss") {
 			target.Facts.Encoding = encodingOf(target.ID)
 		}
 		est := New().Read(briefOf(body)).For(target)
-		compared++
-		if est.InputBound < reported && !ownPrompt[entry.Get("id").Str] {
-			t.Errorf("%s %s: bound %d, billed %d", entry.Get("id").Str, target.Name, est.InputBound, reported)
+		if !ownPrompt[rec.ID] {
+			var err error
+			if est.InputBound < reported {
+				err = fmt.Errorf("%s: bound %d, billed %d", target.Name, est.InputBound, reported)
+			}
+			table.Check("estimate/prompt-bound", rec.ID, err)
 		}
+		compared++
 		if diff := est.Input - reported; max(diff, -diff) > 20+reported/4 {
 			off++
 		}
 	}
-	if compared < 20 {
-		t.Fatalf("only %d recordings compared", compared)
-	}
+	var err error
 	if off*2 > compared {
-		t.Errorf("%d of %d likely figures are off by more than a quarter", off, compared)
+		err = fmt.Errorf("%d of %d likely figures are off by more than a quarter", off, compared)
 	}
+	table.Check("estimate/prompt-likely", "all", err)
 	t.Logf("%d of %d likely figures are off by more than a quarter", off, compared)
 }

@@ -4,19 +4,20 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"farthing/providers/providertest"
 )
 
-// TestBookIsGenerated makes the book anew and wants the committed bytes.
-func TestBookIsGenerated(t *testing.T) {
-	data := os.Getenv("FARTHING_DATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "..", "shared", "data")
-	}
-	got, err := generate(defaults(data), io.Discard)
+// TestDataBookIsGenerated makes the book anew and wants the committed bytes.
+func TestDataBookIsGenerated(t *testing.T) {
+	prices := providertest.DataFile(t, "prices")
+	table := providertest.NewTable(t)
+	got, err := generate(defaults(filepath.Dir(prices)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,6 +26,7 @@ func TestBookIsGenerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("book.jsonl is not what the generator makes of the data: go run ./providers/catalog/generate")
+		err = errors.New("it is not what the generator makes of the data: go run ./providers/catalog/generate")
 	}
+	table.Check("price/book", "book.jsonl", err)
 }

@@ -3,26 +3,18 @@
 package price
 
 import (
-	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"farthing/providers"
+	"farthing/providers/providertest"
 )
-
-// dataRoot is where the recorded data stands.
-func dataRoot() string {
-	if d := os.Getenv("FARTHING_DATA"); d != "" {
-		return d
-	}
-	return filepath.Join("..", "..", "..", "..", "shared", "data")
-}
 
 // priceCase is one line of price_cases.jsonl.
 type priceCase struct {
@@ -38,46 +30,44 @@ type priceCase struct {
 	}
 }
 
-var units = map[string]Class{"input_mtok": Input, "cache_read_mtok": CacheRead, "cache_write_mtok": CacheWrite, "cache_write_1h_mtok": CacheWrite1h,
+var units = map[string]Class{
+	"input_mtok": Input, "cache_read_mtok": CacheRead, "cache_write_mtok": CacheWrite, "cache_write_1h_mtok": CacheWrite1h,
 	"output_mtok": Output, "output_reasoning_mtok": Reasoning, "input_audio_mtok": AudioIn, "cache_audio_read_mtok": AudioCacheRead, "output_audio_mtok": AudioOut,
 	"input_image_mtok": ImageIn, "cache_image_read_mtok": ImageCacheRead, "output_image_mtok": ImageOut, "input_video_mtok": VideoIn, "output_video_mtok": VideoOut,
-	"output_citation_mtok": Citation}
-
-// TestPriceCases bills every case from its stated usage and prices
-// and wants its dollars to the last digit.
-func TestPriceCases(t *testing.T) {
-	f, err := os.Open(filepath.Join(dataRoot(), "price_cases.jsonl"))
-	if err != nil {
-		t.Fatalf("no data: %v", err)
-	}
-	defer f.Close()
-	n, ran := 0, 0
-	for s := bufio.NewScanner(f); s.Scan(); n++ {
-		var c priceCase
-		if err := json.Unmarshal(s.Bytes(), &c); err != nil {
-			t.Fatalf("line %d: %v", n+1, err)
-		}
-		// A wire case states its usage too; that it is read right from the wire
-		// is tested where wire formats are.
-		if len(c.Prices) == 0 {
-			continue
-		}
-		ran++
-		t.Run(c.Kind+"/"+c.ID, c.run)
-	}
-	if ran < 300 {
-		t.Errorf("only %d of %d cases ran", ran, n)
-	}
+	"output_citation_mtok": Citation,
 }
 
-func (c priceCase) run(t *testing.T) {
-	row, err := c.row()
+// TestDataPriceCases bills every case from its stated usage and prices
+// and wants its dollars to the last digit.
+func TestDataPriceCases(t *testing.T) {
+	f, err := os.Open(providertest.DataFile(t, "price_cases.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer f.Close()
+	table := providertest.NewTable(t)
+	for lines := json.NewDecoder(f); lines.More(); {
+		var c priceCase
+		if err := lines.Decode(&c); err != nil {
+			t.Fatal(err)
+		}
+		// A wire case states its usage too; that it is read right from the wire
+		// is tested where wire formats are.
+		if len(c.Prices) > 0 {
+			table.Check("price/"+c.Kind, c.ID, c.check())
+		}
+	}
+}
+
+// check bills the case.
+func (c priceCase) check() error {
+	row, err := c.row()
+	if err != nil {
+		return err
+	}
 	r, problems := Compile(c.ID, row)
 	if r == nil {
-		t.Fatal(problems)
+		return fmt.Errorf("%v", problems)
 	}
 	terms := Terms{Tier: c.ServiceTier}
 	if c.Timestamp != nil {
@@ -98,23 +88,24 @@ func (c priceCase) run(t *testing.T) {
 		}
 	}
 	if total != b.Total {
-		t.Errorf("lines %s, total %s", total, b.Total)
+		return fmt.Errorf("lines %s, total %s", total, b.Total)
 	}
-	for what, x := range map[string]struct {
-		got  providers.Pico
-		want *string
-	}{"input": {in, c.Expected.Input}, "output": {out, c.Expected.Output}, "total": {b.Total, c.Expected.Total}} {
-		if x.want == nil {
-			continue
-		}
-		want, ok := new(big.Rat).SetString(*x.want)
-		if !ok {
-			t.Fatalf("not a number: %q", *x.want)
-		}
-		if got := big.NewRat(int64(x.got), 1_000_000_000_000); got.Cmp(want) != 0 {
-			t.Errorf("%s: got %s, want %s (%+v)", what, x.got, *x.want, b.Lines)
-		}
+	return errors.Join(same("input", in, c.Expected.Input), same("output", out, c.Expected.Output), same("total", b.Total, c.Expected.Total))
+}
+
+// same compares an amount with what the case wants; nil wants nothing.
+func same(what string, got providers.Pico, want *string) error {
+	if want == nil {
+		return nil
 	}
+	dollars, ok := new(big.Rat).SetString(*want)
+	if !ok {
+		return fmt.Errorf("%s is not a number: %q", what, *want)
+	}
+	if big.NewRat(int64(got), 1_000_000_000_000).Cmp(dollars) != 0 {
+		return fmt.Errorf("%s: got %s, want %s", what, got, *want)
+	}
+	return nil
 }
 
 // usage makes the classes disjoint; what exceeds its parent is clamped to it.
@@ -189,8 +180,10 @@ func (c priceCase) row() (row RowConfig, err error) {
 
 func rates(prices map[string]json.RawMessage) (r Rates, above map[int64]Rates, err error) {
 	fields := func(r *Rates) [classes]**providers.Price {
-		return [...]**providers.Price{&r.Input, &r.CacheRead, &r.CacheWrite, &r.CacheWrite1h, &r.Output, &r.Reasoning, &r.AudioIn, &r.AudioCacheRead,
-			&r.AudioOut, &r.ImageIn, &r.ImageCacheRead, &r.ImageOut, &r.VideoIn, &r.VideoOut, &r.Citation}
+		return [...]**providers.Price{
+			&r.Input, &r.CacheRead, &r.CacheWrite, &r.CacheWrite1h, &r.Output, &r.Reasoning, &r.AudioIn, &r.AudioCacheRead,
+			&r.AudioOut, &r.ImageIn, &r.ImageCacheRead, &r.ImageOut, &r.VideoIn, &r.VideoOut, &r.Citation,
+		}
 	}
 	for unit, raw := range prices {
 		class, ok := units[unit]
