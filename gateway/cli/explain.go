@@ -104,7 +104,9 @@ func printReceipt(out io.Writer, r *record.Receipt) error {
 	say := func(what, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", what, fmt.Sprintf(format, args...)) }
 	say("key", "%s (user %s, team %s%s)", r.Key, r.User, cmp.Or(r.Team, "none"), tagsOf(r))
 	say("model", "%s", r.Asked)
-	say("estimate", "%d tokens in (held as %d), likely %d out, at most %d", r.Estimate.Input, r.Estimate.InputBound, r.Estimate.OutputLikely, r.Estimate.OutputMost)
+	if len(r.Candidates) > 0 {
+		say("estimate", "%d tokens in (held as %d), likely %d out, at most %d", r.Estimate.Input, r.Estimate.InputBound, r.Estimate.OutputLikely, r.Estimate.OutputMost)
+	}
 	if d := r.Estimate.Difficulty; d != nil {
 		say("difficulty", "%.2f (%s)", *d, r.Estimate.DifficultyModel)
 	}

@@ -92,10 +92,15 @@ func (c *call) attemptHeaders(a *send.Attempt) [][2]string {
 	return h
 }
 
-// left is what the tightest budget of the attempt had left when it was held.
+// left is what the tightest budget of the attempt has left: beside the hold while
+// the answer is still coming, beside the bill once it is known.
 func (c *call) left(a *send.Attempt) (providers.Money, bool) {
 	if a.Hold != nil && a.Hold.LeftNode != nil {
-		return a.Hold.Left, true
+		left, n := a.Hold.Left, len(c.receipt.Attempts)
+		if n > 0 && c.receipt.Attempts[n-1].ID == a.ID {
+			left += a.Hold.Amount - c.receipt.Attempts[n-1].Cost
+		}
+		return max(left, 0), true
 	}
 	left, _, known := c.flow.ledger.Left(time.Now(), c.nodes(a.Target))
 	return left, known
