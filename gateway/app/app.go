@@ -75,7 +75,10 @@ func New(ctx context.Context, o Options) (*App, error) {
 	}
 	a := &App{o: o, log: o.Log}
 	a.process = world.NewProcess(o.Log, a.moved)
-	if err := a.build(ctx, loaded); err != nil {
+	a.mu.Lock()
+	err = a.build(ctx, loaded)
+	a.mu.Unlock()
+	if err != nil {
 		return nil, errors.Join(err, a.close(ctx))
 	}
 	return a, nil
