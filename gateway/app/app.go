@@ -58,6 +58,7 @@ type App struct {
 	recorder  *record.Recorder
 	telemetry *telemetry.Telemetry
 	flow      *flow.Flow
+	estimator *estimate.Estimator
 	edge      *edge.Server
 	admin     *admin.Service
 	process   *world.Process
@@ -122,7 +123,7 @@ func (a *App) build(ctx context.Context, loaded *config.Loaded) error {
 	if err != nil {
 		return err
 	}
-	a.flow = flow.New(flow.Parts{Keys: a.keys, Estimator: estimate.New(), Ledger: a.ledger, Recorder: a.recorder,
+	a.flow = flow.New(flow.Parts{Keys: a.keys, Estimator: a.estimator, Ledger: a.ledger, Recorder: a.recorder,
 		Telemetry: a.telemetry, Log: a.log, AdminKey: adminKey}, next.state)
 	a.admin = a.service()
 	a.edge, err = edge.New(edge.Options{
@@ -164,6 +165,10 @@ func (a *App) openParts(ctx context.Context, file *config.File) (err error) {
 	if err != nil {
 		return err
 	}
+	a.estimator = estimate.New()
+	if err := a.recall(limited); err != nil && down == nil {
+		a.log.Warn("answers' lengths are learned anew", "error", err)
+	}
 	a.ledger = ledger.New(a.store, ledger.Options{Zone: file.Location(), Offline: offline, Clock: time.Now})
 	if a.recorder, err = record.NewRecorder(a.store, a.log); err != nil {
 		return err
@@ -180,7 +185,7 @@ func (a *App) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	var working sync.WaitGroup
 	for _, task := range []func(context.Context){
-		func(ctx context.Context) { a.keys.Run(ctx, key.RefreshEvery) }, a.refreshEngines, a.watch,
+		func(ctx context.Context) { a.keys.Run(ctx, key.RefreshEvery) }, a.refreshEngines, a.remember, a.watch,
 	} {
 		working.Go(func() { task(work) })
 	}

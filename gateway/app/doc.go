@@ -8,6 +8,7 @@
 //	reload.go    a changed file, engines' changed models
 //	store.go     Redis or SQLite
 //	data.go      the data folder and the admin key
+//	learned.go   what the estimator has learned, across restarts
 //	banner.go    what is printed at the start, who is let in
 //	operate.go   the operator's side of a running gateway; readiness; gauges
 //	operator.go  where a running gateway is, and its store without one

@@ -78,19 +78,14 @@ func (a *App) ready(ctx context.Context) error {
 // gauges registers what is read when metrics are collected.
 func (a *App) gauges() error {
 	l, r, k := a.ledger, a.recorder, a.keys
-	flag := func(b bool) int64 {
-		if b {
-			return 1
-		}
-		return 0
-	}
+	flag := map[bool]int64{true: 1}
 	var failed error
 	for _, g := range []struct {
 		name, help string
 		read       func() int64
 	}{
-		{"farthing_ledger_store_down", "1 while the budget store's last call was not answered.", func() int64 { return flag(l.Stats().Down) }},
-		{"farthing_ledger_recovering", "1 while the store grants nothing until replicas have declared what they have.", func() int64 { return flag(l.Stats().Recovering) }},
+		{"farthing_ledger_store_down", "1 while the budget store's last call was not answered.", func() int64 { return flag[l.Stats().Down] }},
+		{"farthing_ledger_recovering", "1 while the store grants nothing until replicas have declared what they have.", func() int64 { return flag[l.Stats().Recovering] }},
 		{"farthing_ledger_open_holds", "Holds that are not settled.", func() int64 { return l.Stats().Open }},
 		{"farthing_ledger_open_nano_usd", "Money in holds that are not settled, in nano-dollars.", func() int64 { return int64(l.Stats().OpenSum) }},
 		{"farthing_ledger_holds", "Holds made since the start.", func() int64 { return l.Stats().Holds }},

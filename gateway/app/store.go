@@ -24,6 +24,7 @@ type backend interface {
 	ledger.Store
 	key.Store
 	record.Log
+	documents
 	upkeep
 }
 
