@@ -75,7 +75,7 @@ func Parse(name string, b []byte) (*Loaded, []Diagnostic) {
 	l.markListed()
 	for _, d := range found {
 		if !d.Warning && d.Path != "" {
-			l.failed[d.Path] = true
+			l.failed[shortest(d.Path)] = true
 		}
 	}
 	found = append(found, l.Diagnostics(slices.Concat(l.notYet(), l.File.problems()))...)
@@ -114,7 +114,7 @@ func (l *Loaded) Diagnostics(problems []providers.Problem) []Diagnostic {
 }
 
 func (l *Loaded) unread(path string) bool {
-	for path != "" {
+	for path = shortest(path); path != ""; {
 		if l.failed[path] {
 			return true
 		}
@@ -122,6 +122,9 @@ func (l *Loaded) unread(path string) bool {
 	}
 	return false
 }
+
+// shortest writes a path as for a value that stands for a list of one.
+func shortest(path string) string { return strings.ReplaceAll(path, "[0]", "") }
 
 // Sort puts diagnostics of one file in the order of their places.
 func Sort(found []Diagnostic) { strict.Sort(found) }

@@ -125,12 +125,7 @@ func (v validator) keyword(keyword string, schema map[string]any, value any, pat
 	case "$ref":
 		return v.check(v.defs[strings.TrimPrefix(schema["$ref"].(string), "#/$defs/")], value, path)
 	case "anyOf":
-		for _, one := range schema["anyOf"].([]any) {
-			if v.check(one, value, path) == nil {
-				return nil
-			}
-		}
-		return wrong()
+		return v.anyOf(schema["anyOf"].([]any), value, path)
 	case "enum":
 		if !slices.Contains(schema["enum"].([]any), value) {
 			return wrong()
@@ -154,6 +149,25 @@ func (v validator) keyword(keyword string, schema map[string]any, value any, pat
 		return v.each(schema["additionalProperties"], object, path)
 	}
 	return nil
+}
+
+// anyOf tells the mistake of the one schema that the value was meant for, where
+// all others only let it be missing.
+func (v validator) anyOf(schemas []any, value any, path string) error {
+	var mistakes []error
+	for _, one := range schemas {
+		err := v.check(one, value, path)
+		if err == nil {
+			return nil
+		}
+		if one.(map[string]any)["type"] != "null" {
+			mistakes = append(mistakes, err)
+		}
+	}
+	if len(mistakes) == 1 {
+		return mistakes[0]
+	}
+	return fmt.Errorf("%s: %v against each of %v", path, value, schemas)
 }
 
 func (v validator) properties(schema map[string]any, value any, path string) error {

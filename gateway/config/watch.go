@@ -86,7 +86,12 @@ func (w *watcher) run(ctx context.Context, again <-chan os.Signal) {
 }
 
 // changed loads the file if its content is not what it was at the last try.
+// Where it really lies may have changed too. That is followed before the file
+// is read, so that no later change falls in between.
 func (w *watcher) changed(ctx context.Context) {
+	if err := w.follow(); err != nil {
+		w.log.ErrorContext(ctx, "later changes of the file may go unnoticed", "file", w.path, "error", err)
+	}
 	b, err := os.ReadFile(w.path)
 	if err != nil {
 		w.log.ErrorContext(ctx, "the file cannot be read: the running configuration stays", "file", w.path, "error", err)
@@ -121,7 +126,4 @@ func (w *watcher) load(ctx context.Context) {
 		return
 	}
 	w.log.InfoContext(ctx, "the file was loaded anew", "file", w.path)
-	if err := w.follow(); err != nil {
-		w.log.ErrorContext(ctx, "later changes of the file may go unnoticed", "file", w.path, "error", err)
-	}
 }

@@ -71,7 +71,11 @@ func (d *decoder) record(p path, key, value *yaml.Node) {
 	if target := follow(value); target.Kind == yaml.ScalarNode {
 		place.Value = target.Value
 	}
-	d.doc.byPath[p.text] = len(d.doc.places)
+	for _, name := range []string{p.text, p.full()} {
+		if _, known := d.doc.byPath[name]; !known { // a field before the one item that it stands for
+			d.doc.byPath[name] = len(d.doc.places)
+		}
+	}
 	d.doc.places = append(d.doc.places, place)
 }
 
@@ -227,8 +231,9 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, p path, levels int) {
 func (d *decoder) list(n *yaml.Node, v reflect.Value, p path) {
 	if n.Kind != yaml.SequenceNode {
 		one := reflect.MakeSlice(v.Type(), 1, 1)
-		d.record(p.item(0), n, n)
-		d.value(n, one.Index(0), p, 0) // its mistakes are told of the field, which has no [0] in the file
+		inner := p.only(0)
+		d.record(inner, n, n)
+		d.value(n, one.Index(0), inner, 0)
 		v.Set(one)
 		return
 	}

@@ -136,7 +136,9 @@ func matches(got, want []string) bool {
 	return true
 }
 
-// path is where the decoder is, as text and in pieces.
+// path is where the decoder is: as the file writes it and in pieces. The two
+// differ where one value stands for a list of one: it is told of as rest.word
+// and found as rest[0].word.
 type path struct {
 	text     string
 	segments []string
@@ -151,6 +153,15 @@ func (p path) field(name string) path {
 }
 
 func (p path) item(i int) path {
-	index := fmt.Sprintf("[%d]", i)
-	return path{text: p.text + index, segments: append(slices.Clip(p.segments), index)}
+	one := p.only(i)
+	one.text += one.segments[len(one.segments)-1]
+	return one
 }
+
+// only is an item that the file writes without its index.
+func (p path) only(i int) path {
+	return path{text: p.text, segments: append(slices.Clip(p.segments), fmt.Sprintf("[%d]", i))}
+}
+
+// full is the path with every index.
+func (p path) full() string { return strings.ReplaceAll(strings.Join(p.segments, "."), ".[", "[") }
