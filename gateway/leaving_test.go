@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"farthing/providers"
+)
+
+// within is how soon the gateway must notice that a client has left; slack is
+// what a busy machine may add.
+const (
+	within = 100 * time.Millisecond
+	slack  = 150 * time.Millisecond
+)
+
+// leaver is a client that goes away in the middle of its request.
+type leaver struct {
+	cancel context.CancelFunc
+	first  chan string // what it had read when the answer began; closed without one
+	gone   chan struct{}
+}
+
+// leaves sends a request that is to be given up.
+func (g *gateway) leaves(t *testing.T, body string) *leaver {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL+"/v1/chat/completions", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	l := &leaver{cancel: cancel, first: make(chan string, 1), gone: make(chan struct{})}
+	go func() {
+		defer close(l.gone)
+		defer close(l.first)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return
+		}
+		defer response.Body.Close()
+		buf := make([]byte, 64<<10)
+		n, _ := response.Body.Read(buf)
+		l.first <- string(buf[:n])
+		_, _ = io.Copy(io.Discard, response.Body)
+	}()
+	t.Cleanup(func() { cancel(); <-l.gone })
+	return l
+}
+
+// lastReceipt waits until n requests have ended and gives the newest receipt.
+func (g *gateway) lastReceipt(t *testing.T, n int) string {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		if all := g.receipts(t); len(all) >= n {
+			return all[0].ID
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no receipt of the client that left\n%s", g.Log)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// watched answers by script, and tells when its call has begun and when it was
+// broken off.
+type watched struct {
+	script         http.HandlerFunc
+	begun, brokeAt chan time.Time
+}
+
+func newWatched(script http.HandlerFunc) *watched {
+	return &watched{script: script, begun: make(chan time.Time, 1), brokeAt: make(chan time.Time, 1)}
+}
+
+func (s *watched) serve(w http.ResponseWriter, r *http.Request) {
+	if s.script != nil {
+		s.script(w, r)
+	}
+	s.begun <- time.Now()
+	<-r.Context().Done()
+	s.brokeAt <- time.Now()
+}
+
+// leavingFile has a self-hosted target, a paid one that stops billing when it
+// is cut off, and one of which that is not known.
+func leavingFile(u *upstream) string {
+	return `
+engines: {own: {type: vllm, url: "` + u.at("own") + `", models: {m: m-1}}}
+providers:
+  stops: {type: deepseek, url: "` + u.at("stops") + `", key: sk-test, models: {m: {context: 8192, max_output: 100}}}
+  unknown: {type: openai-compatible, url: "` + u.at("unknown") + `", models: {m: {context: 8192, max_output: 100}}}
+  spare: {type: openai-compatible, url: "` + u.at("spare") + `", models: {m: {context: 8192, max_output: 100}}}
+models: {own: own/m, stops: stops/m, unknown: [unknown/m, spare/m]}
+budgets: {all: {limit: $1000}}
+prices: {rows: [{target: stops/m, input: 1, output: 10}, {target: unknown/m, input: 1, output: 10}, {target: spare/m, input: 1, output: 10}]}
+`
+}
+
+// TestLeavingIsNoticed measures how long after its client an upstream call ends
+// that need not be read to its end, and what it is settled at.
+func TestLeavingIsNoticed(t *testing.T) {
+	for _, c := range []struct {
+		name, model, asks string
+		script            http.HandlerFunc
+		output            int64
+	}{
+		{"engine, streaming", "own", stream, streams(role, paris), 1},
+		{"engine, waiting for a stream", "own", stream, nil, 0},
+		{"engine, whole", "own", "", nil, 0},
+		{"provider, streaming", "stops", stream, streams(role, paris), 1},
+		{"provider, whole", "stops", "", nil, 0},
+		{"provider, in the middle of a body", "stops", "", func(w http.ResponseWriter, r *http.Request) { says(200, `{"id":`)(w, r); emit(w) }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newWatched(c.script)
+			u := scripted(t, map[string]http.HandlerFunc{c.model: s.serve})
+			g := serve(t, leavingFile(u))
+			var delays []time.Duration
+			for range 5 {
+				l := g.leaves(t, `{"model":"`+c.model+`","messages":[`+capital+`]`+c.asks+`}`)
+				<-s.begun
+				if c.output > 0 && !strings.Contains(<-l.first, "chat.completion.chunk") {
+					t.Fatal("the answer did not begin")
+				}
+				left := time.Now()
+				l.cancel()
+				select {
+				case at := <-s.brokeAt:
+					delays = append(delays, at.Sub(left))
+				case <-time.After(5 * time.Second):
+					t.Fatal("the upstream call goes on")
+				}
+			}
+			slices.Sort(delays)
+			t.Logf("noticed after %v", delays)
+			if delays[len(delays)/2] > within || delays[len(delays)-1] > within+slack {
+				t.Errorf("noticed after %v, want %v", delays, within)
+			}
+			rc := g.receipt(t, g.lastReceipt(t, 5))
+			a := rc.Attempts[0]
+			want := providers.Money(a.Usage.Input*1e3 + a.Usage.Output*10e3)
+			if c.model == "own" {
+				want = 0
+			}
+			if rc.Outcome != "canceled" || a.Outcome != "canceled" || a.UsageSource != "estimated" || a.Cost != want || a.Usage.Input != rc.Estimate.Input || a.Usage.Output != c.output {
+				t.Errorf("receipt %+v, want cost %s", rc, want)
+			}
+			g.balanced(t)
+		})
+	}
+}
+
+// TestLeavingIsDrained proves that a target which may go on billing is read to
+// its end after its client has left, and billed by what it reports; nobody else
+// is tried.
+func TestLeavingIsDrained(t *testing.T) {
+	for _, c := range []struct {
+		name, asks    string
+		before, after func(w http.ResponseWriter, r *http.Request)
+		outcome       string
+		cost          string
+	}{
+		{"streaming", stream, streams(role, paris), func(w http.ResponseWriter, _ *http.Request) { emit(w, stop, usageOnly, done) }, "ok", "0.00004"},
+		{"waiting for a stream", stream, nil, streams(role, paris, stop, usageOnly, done), "ok", "0.00004"},
+		{"whole", "", nil, says(200, completion(","+someUsage)), "ok", "0.00004"},
+		{"refused later", "", nil, says(500, `{}`), "upstream", "0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			begun, goOn, brokenOff := make(chan struct{}), make(chan struct{}), make(chan bool, 1)
+			u := scripted(t, map[string]http.HandlerFunc{"spare": well, "unknown": func(w http.ResponseWriter, r *http.Request) {
+				if c.before != nil {
+					c.before(w, r)
+				}
+				close(begun)
+				<-goOn
+				brokenOff <- r.Context().Err() != nil
+				c.after(w, r)
+			}})
+			g := serve(t, leavingFile(u))
+			l := g.leaves(t, `{"model":"unknown","messages":[`+capital+`]`+c.asks+`}`)
+			<-begun
+			if c.before != nil {
+				<-l.first
+			}
+			l.cancel()
+			<-l.gone
+			quiet := time.After(within + slack) // the time in which it would have been noticed and broken off
+			if b := g.budgets(t)["all"]; b.Held == 0 {
+				t.Errorf("nothing is held while the answer is read on: %+v", b)
+			}
+			<-quiet
+			close(goOn)
+			if <-brokenOff {
+				t.Error("the call was broken off")
+			}
+			rc := g.receipt(t, g.lastReceipt(t, 1))
+			if a := rc.Attempts[0]; len(rc.Attempts) != 1 || rc.Cost.String() != c.cost || a.Outcome != c.outcome || c.cost != "0" && a.UsageSource != "provider" {
+				t.Errorf("receipt %+v", rc)
+			}
+			if n := len(u.received("spare")); n != 0 {
+				t.Errorf("another target was tried %d times for nobody", n)
+			}
+			if b := g.balanced(t)["all"]; b.Spent.String() != c.cost {
+				t.Errorf("spent %s, want %s", b.Spent, c.cost)
+			}
+		})
+	}
+}
+
+// TestStopLetsAnswersEnd stops the gateway while answers are on their way: they
+// end whole, and a gateway started anew on the same data knows what they cost.
+func TestStopLetsAnswersEnd(t *testing.T) {
+	begun, goOn := make(chan struct{}, 2), make(chan struct{})
+	u := scripted(t, map[string]http.HandlerFunc{
+		"unknown": func(w http.ResponseWriter, r *http.Request) {
+			streams(role, paris)(w, r)
+			begun <- struct{}{}
+			<-goOn
+			emit(w, stop, usageOnly, done)
+		},
+		"stops": func(w http.ResponseWriter, r *http.Request) {
+			begun <- struct{}{}
+			<-goOn
+			well(w, r)
+		},
+	})
+	file := leavingFile(u) + "data: " + filepath.Join(t.TempDir(), "kept") + "\nserver: {listen: \"127.0.0.1:0\", admin: {key: fa-test}}\n"
+	g := serve(t, file)
+	answers := make(chan reply, 2)
+	for _, body := range []string{`{"model":"unknown","stream":true,"messages":[` + capital + `]}`, `{"model":"stops","messages":[` + capital + `]}`} {
+		go func() { answers <- g.post(t, body) }()
+	}
+	<-begun
+	<-begun
+	stopped := make(chan error, 1)
+	go func() { stopped <- g.close() }()
+	g.logs(t, "stopping")
+	select {
+	case err := <-stopped:
+		t.Fatalf("stopped with answers on their way: %v\n%s", err, g.Log)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(goOn)
+	var ids []string
+	for range 2 {
+		r := <-answers
+		ids = append(ids, r.Header.Get("X-Farthing-Id"))
+		if strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream") {
+			if events := dataOf(r.Body); len(events) != 5 || events[4] != done || closed(t, r.Body).Cost.String() != "0.00004" {
+				t.Errorf("the stream did not end whole: %s", r.Body)
+			}
+		} else if r.Status != 200 || r.Body != completion(","+someUsage) {
+			t.Errorf("the answer did not end whole: %d %s", r.Status, r.Body)
+		}
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("it did not stop well: %v\n%s", err, g.Log)
+	}
+
+	again := serve(t, file)
+	again.AdminKey = "fa-test"
+	for _, id := range ids {
+		if rc := again.receipt(t, id); rc.Cost.String() != "0.00004" || rc.Outcome != "ok" {
+			t.Errorf("receipt %+v", rc)
+		}
+	}
+	if b := again.balanced(t)["all"]; b.Spent.String() != "0.00008" {
+		t.Errorf("spent %s, want 0.00008", b.Spent)
+	}
+}
+
+// logs waits until the log has a text.
+func (g *gateway) logs(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(g.Log.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log has no %q:\n%s", text, g.Log)
+		}
+	}
+}
