@@ -36,15 +36,11 @@ func (c *billCmd) Run(_ context.Context, s streams) error {
 	defer done()
 	book, failed := catalog.Embedded(), false
 	err = bodies(in, c.JSONL, func(body []byte) error {
-		var one bill.Input
-		if err := json.Unmarshal(body, &one); err != nil {
-			return fmt.Errorf("the input is not a JSON object of the form that --help shows: %w", err)
-		}
-		out, err := bill.One(book, one, time.Now(), decode)
+		id, out, err := billOne(book, body)
 		switch {
 		case err != nil && c.JSONL:
 			failed = true
-			return json.NewEncoder(s.out).Encode(billError{one.ID, err.Error()})
+			return json.NewEncoder(s.out).Encode(billError{id, err.Error()})
 		case err != nil:
 			return err
 		case c.JSONL:
@@ -58,6 +54,16 @@ func (c *billCmd) Run(_ context.Context, s streams) error {
 		return errNo
 	}
 	return err
+}
+
+// billOne bills one input. Its id comes back with an error too.
+func billOne(book *catalog.Book, body []byte) (id json.RawMessage, out bill.Output, err error) {
+	var in bill.Input
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, out, fmt.Errorf("the input is not a JSON object of the form that --help shows: %w", err)
+	}
+	out, err = bill.One(book, in, time.Now(), decode)
+	return in.ID, out, err
 }
 
 // decode reads a provider's raw response.

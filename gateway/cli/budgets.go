@@ -21,6 +21,10 @@ func (c *budgetsList) Run(ctx context.Context, s streams) error {
 		if c.JSON {
 			return printJSON(s.out, budgets)
 		}
+		if len(budgets) == 0 {
+			_, err := fmt.Fprintln(s.out, "No budget limits what is spent: add `budgets: {all: {limit: $20 per month}}` to the file.")
+			return err
+		}
 		w := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprintln(w, "BUDGET\tWINDOW\tLIMIT\tSPENT\tHELD\tUNCONFIRMED\tLEFT\tOVER\tMODE\t")
 		for _, b := range budgets {

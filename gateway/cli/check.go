@@ -10,7 +10,7 @@ import (
 )
 
 type checkCmd struct {
-	Config string `short:"c" help:"The file; without one the built-in defaults are checked." type:"path"`
+	Config string `short:"c" help:"The file; without one the built-in defaults are checked."`
 	Live   bool   `help:"Try every provider's key and every engine."`
 	Schema bool   `help:"Print the JSON Schema of the file, for editors, and do nothing else."`
 	JSON   bool   `help:"Write JSON for programs."`

@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"farthing/gateway/app"
 )
 
 // grammar is the whole command line.
@@ -29,6 +31,8 @@ type grammar struct {
 	Prices  pricesCmd  `cmd:"" help:"Show the price book."`
 	Engine  engineCmd  `cmd:"" help:"Run the embedded engine alone, as an OpenAI-compatible server."`
 	Healthy healthyCmd `cmd:"" help:"Ask the running gateway whether it is ready; for health checks."`
+
+	Version kong.VersionFlag `help:"Print the version and do nothing else."`
 }
 
 // streams are what a command reads and writes.
@@ -52,14 +56,14 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	parser, err := kong.New(&g,
 		kong.Name("farthing"),
 		kong.Description("A cost-aware LLM routing gateway with budgets that cannot be overspent."),
-		kong.UsageOnError(), kong.Writers(out, errOut), kong.Exit(func(code int) { exited = code }),
+		kong.Vars{"version": "farthing " + app.Version}, kong.Writers(out, errOut), kong.Exit(func(code int) { exited = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(streams{in, out, errOut}))
 	if err != nil {
 		fmt.Fprintln(errOut, "farthing:", err)
 		return 2
 	}
 	command, err := parser.Parse(args)
-	if exited >= 0 { // --help has been written
+	if exited >= 0 { // --help or --version has been written
 		return exited
 	}
 	if err != nil {

@@ -42,11 +42,11 @@ type bookkeeper interface {
 
 // operate runs do with the running gateway if there is one, else with the store.
 func (f operatorFlags) operate(ctx context.Context, s streams, do func(operator) error) error {
-	place, err := app.Locate(f.Config)
-	if err != nil {
-		return err
+	place, keyless := app.Locate(f.Config)
+	if place.URL == "" {
+		return keyless
 	}
-	remote, err := newRemote(place)
+	remote, err := newRemote(place, keyless)
 	if err != nil {
 		return err
 	}
@@ -67,11 +67,20 @@ func notRunning(err error) bool {
 }
 
 // remote is the admin API of a running gateway.
-type remote struct{ client *upstream.Client }
+type remote struct {
+	client  *upstream.Client
+	url     string
+	keyless error // why there is no admin key to show
+}
 
-func newRemote(place app.Place) (remote, error) {
+// newRemote makes the client. That the admin key cannot be read here matters
+// only to a gateway that runs.
+func newRemote(place app.Place, keyless error) (remote, error) {
+	if place.AdminKey == "" && keyless == nil {
+		keyless = errors.New("there is none in the data folder or in FARTHING_ADMIN_KEY")
+	}
 	client, err := upstream.New(upstream.Options{URL: place.URL, Header: [][2]string{{"Authorization", "Bearer " + place.AdminKey}}})
-	return remote{client}, err
+	return remote{client, place.URL, keyless}, err
 }
 
 func (r remote) CreateKey(ctx context.Context, n admin.NewKey) (m admin.MadeKey, err error) {
@@ -122,7 +131,12 @@ func (r remote) call(ctx context.Context, method, path string, in, out any) erro
 	if err != nil {
 		return err
 	}
-	if response.Status != 200 {
+	switch {
+	case response.Status == 401 && r.keyless != nil:
+		return fmt.Errorf("a gateway runs at %s and wants its admin key (401): %w", r.url, r.keyless)
+	case response.Status == 401:
+		return fmt.Errorf("a gateway runs at %s and refuses this admin key (401): it was started with another file, data folder or FARTHING_ADMIN_KEY", r.url)
+	case response.Status != 200:
 		var problem struct{ Error string }
 		if json.Unmarshal(answer, &problem) != nil || problem.Error == "" {
 			problem.Error = fmt.Sprintf("the gateway answered %d", response.Status)

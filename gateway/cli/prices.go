@@ -86,7 +86,10 @@ func printRow(w io.Writer, whose string, r *price.RowConfig) {
 	if r.To != "" {
 		from += " to " + r.To
 	}
-	fmt.Fprintf(w, "\n%s, %s\t%s\n", whose, from, r.Source)
+	fmt.Fprintf(w, "\n%s, %s\n", whose, from)
+	if r.Source != "" {
+		fmt.Fprintf(w, "  source: %s\n", r.Source)
+	}
 	r.Each(func(class price.Class, p providers.Price) { fmt.Fprintf(w, "  %s\t$%s\n", class, p) })
 	for _, tokens := range slices.Sorted(maps.Keys(r.Above)) {
 		r.Above[tokens].Each(func(class price.Class, p providers.Price) {
