@@ -271,6 +271,25 @@ func TestFollowOn(t *testing.T) {
 	if found := l.Diagnostics([]providers.Problem{providers.Problemf("budgets.me.limit", "there is none")}); len(found) > 0 {
 		t.Errorf("%s", text(found))
 	}
+	l, _ = Parse("f.yaml", []byte("prices: {rows: {target: a/b, input: dear}}\n"))
+	found := l.Diagnostics([]providers.Problem{providers.Problemf("prices.rows[0].input", "is missing"), providers.Problemf("prices.rows[0].target", "is unknown")})
+	if want := "f.yaml:1:25: prices.rows[0].target: is unknown\n"; string(text(found)) != want {
+		t.Errorf("%swant %s", text(found), want)
+	}
+}
+
+// TestOneForList finds what is written as one value where a list may stand, by
+// its index and without.
+func TestOneForList(t *testing.T) {
+	l, found := Parse("f.yaml", []byte("providers:\n  openai:\n    keys:\n      env: A\n      weight: 3\n"))
+	if len(found) != 1 || !found[0].Warning || found[0].Line != 5 {
+		t.Errorf("%s", text(found))
+	}
+	for path, want := range map[string][2]int{"providers.openai.keys": {3, 5}, "providers.openai.keys[0]": {4, 7}, "providers.openai.keys[0].env": {4, 12}, "providers.openai.keys.env": {4, 12}} {
+		if line, column := l.Position(path); [2]int{line, column} != want {
+			t.Errorf("%s stands at %d:%d, want %v", path, line, column, want)
+		}
+	}
 }
 
 func TestDefault(t *testing.T) {
@@ -294,7 +313,7 @@ func TestLoadSecrets(t *testing.T) {
 	path := filepath.Join(dir, "f.yaml")
 	write(t, path, "providers:\n  a: {key: {env: FARTHING_TEST_UNSET}}\n  b: {key: {env: FARTHING_TEST_SET}}\n  c: {key: {file: "+dir+"/none}}\n  d: {key: {file: "+dir+"/empty}}\n")
 	t.Setenv("FARTHING_TEST_SET", "x")
-	_, found := Load(path)
+	l, found := Load(path)
 	want := "f:2:12: providers.a.key: the environment variable FARTHING_TEST_UNSET is not set\n" +
 		"f:4:12: providers.c.key: open D/none: no such file or directory\n" +
 		"f:5:12: providers.d.key: the file D/empty is empty\n"
@@ -302,7 +321,10 @@ func TestLoadSecrets(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	l, found := Load(filepath.Join(dir, "absent.yaml"))
+	if again := l.Diagnostics([]providers.Problem{providers.Problemf("providers.a.key", "no key")}); len(again) > 0 {
+		t.Errorf("told twice: %s", text(again))
+	}
+	l, found = Load(filepath.Join(dir, "absent.yaml"))
 	if l == nil || Err(found) == nil || !strings.HasSuffix(found[0].String(), "absent.yaml: cannot be read: no such file or directory") {
 		t.Errorf("%s", text(found))
 	}

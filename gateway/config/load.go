@@ -51,7 +51,9 @@ func Load(path string) (*Loaded, []Diagnostic) {
 	}
 	l, found := Parse(path, b)
 	l.Path = path
-	found = append(found, l.Diagnostics(unresolved(l.secrets))...)
+	missing := l.Diagnostics(unresolved(l.secrets))
+	l.fail(missing)
+	found = append(found, missing...)
 	strict.Sort(found)
 	return l, found
 }
@@ -73,15 +75,20 @@ func Parse(name string, b []byte) (*Loaded, []Diagnostic) {
 	doc, found := strict.Decode(name, b, &l.File, l.check)
 	l.doc, l.blank = doc, len(doc.Find("*")) == 0
 	l.markListed()
+	l.fail(found)
+	found = append(found, l.Diagnostics(slices.Concat(l.notYet(), l.File.problems()))...)
+	strict.Sort(found)
+	l.File.setDefaults()
+	return l, found
+}
+
+// fail remembers the values that could not be read.
+func (l *Loaded) fail(found []Diagnostic) {
 	for _, d := range found {
 		if !d.Warning && d.Path != "" {
 			l.failed[shortest(d.Path)] = true
 		}
 	}
-	found = append(found, l.Diagnostics(slices.Concat(l.notYet(), l.File.problems()))...)
-	strict.Sort(found)
-	l.File.setDefaults()
-	return l, found
 }
 
 // markListed tells a model that is a bare name or list, which is tried in

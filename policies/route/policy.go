@@ -34,7 +34,7 @@ func Compile(configs map[string]PolicyConfig, configured func(name string) bool)
 		if config.When != nil {
 			program, err := match.Compile(*config.When, match.Request)
 			if err != nil {
-				problems = append(problems, providers.Problemf(path+".when", "%v", err))
+				problems = append(problems, match.Problems(path+".when", err)...)
 			}
 			p.when = program
 		}
