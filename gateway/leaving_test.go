@@ -280,9 +280,15 @@ func TestStopLetsAnswersEnd(t *testing.T) {
 // logs waits until the log has a text.
 func (g *gateway) logs(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(g.Log.String(), text); time.Sleep(5 * time.Millisecond) {
+	g.logsTimes(t, text, 1)
+}
+
+// logsTimes waits until the log has a text so many times.
+func (g *gateway) logsTimes(t *testing.T, text string, times int) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); strings.Count(g.Log.String(), text) < times; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the log has no %q:\n%s", text, g.Log)
+			t.Fatalf("the log has not %d times %q:\n%s", times, text, g.Log)
 		}
 	}
 }
