@@ -1,6 +1,7 @@
 package key
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -42,8 +43,10 @@ func Compile(keys map[string]Config, defaults Defaults, zone *time.Location) (Fi
 
 func compileKey(name string, c Config, zone *time.Location) (*Key, []providers.Problem) {
 	path := "keys." + name
-	k := &Key{Name: name, Owner: c.Owner, Team: c.Team, Tags: c.Tags, MayUse: c.MayUse, Source: FromFile, TrustUserHeader: c.TrustUserHeader,
-		RequestsPerMinute: c.RequestsPerMinute, TokensPerMinute: c.TokensPerMinute, Parallel: c.Parallel}
+	k := &Key{
+		Name: name, Owner: c.Owner, Team: c.Team, Tags: c.Tags, MayUse: c.MayUse, Source: FromFile, TrustUserHeader: c.TrustUserHeader,
+		RequestsPerMinute: c.RequestsPerMinute, TokensPerMinute: c.TokensPerMinute, Parallel: c.Parallel,
+	}
 	if k.Owner == "" {
 		k.Owner = name
 	}
@@ -69,9 +72,9 @@ func compileKey(name string, c Config, zone *time.Location) (*Key, []providers.P
 }
 
 func checkNames(path string, patterns []string) (all []providers.Problem) {
-	for _, p := range patterns {
+	for i, p := range patterns {
 		if p == "" || strings.Count(p, "*") > 1 {
-			all = append(all, providers.Problemf(path, "%q is no name: write one with at most one *", p))
+			all = append(all, providers.Problemf(fmt.Sprintf("%s[%d]", path, i), "%q is no name: write one with at most one *", p))
 		}
 	}
 	return all

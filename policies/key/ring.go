@@ -16,11 +16,13 @@ import (
 // key is refused by every replica within five seconds while the store is up.
 const RefreshEvery = 2 * time.Second
 
-// maxStrangers bounds how many unknown keys are remembered as such, and
-// strangerFor how long, so that a flood of guesses does not reach the store.
+// What a flood of guesses may cost: unknown keys are remembered as such for
+// strangerFor, maxStrangers of them at once, and of those that are not
+// remembered maxAsked in each RefreshEvery reach the store.
 const (
 	maxStrangers = 10_000
 	strangerFor  = 5 * time.Second
+	maxAsked     = 1000
 	askTimeout   = 2 * time.Second
 )
 
@@ -36,11 +38,15 @@ type Ring struct {
 	keys atomic.Pointer[ringKeys]
 	down atomic.Bool // the last question to the store was not answered
 
+	refreshing sync.Mutex // one Refresh at a time: an older answer must not come after a newer one
+
 	mu        sync.Mutex // guards what follows and the writing of keys
 	file      File
 	stored    map[Hash]*Key
 	version   int64
 	strangers map[Hash]time.Time
+	asked     int       // questions to the store since askedFrom
+	askedFrom time.Time // at most RefreshEvery ago
 }
 
 // ringKeys is one state of the ring; it never changes.
@@ -97,7 +103,7 @@ func (r *Ring) Lookup(ctx context.Context, secret string) (*Key, error) {
 	case !k.Revoked.IsZero():
 		return nil, unauthenticated("key_revoked", "the key "+k.Name+" was revoked")
 	case !k.Expires.IsZero() && !r.clock().Before(k.Expires):
-		return nil, unauthenticated("key_expired", "the key "+k.Name+" expired on "+k.Expires.UTC().Format(time.DateOnly))
+		return nil, unauthenticated("key_expired", "the key "+k.Name+" expired on "+k.Expires.Format(time.DateOnly))
 	}
 	return k, nil
 }
@@ -108,19 +114,17 @@ func unauthenticated(code, message string) error {
 
 // ask looks for a key that this process has not seen.
 func (r *Ring) ask(ctx context.Context, h Hash) (*Key, error) {
-	unknown := unauthenticated("invalid_api_key", "the key is not known: make one with `farthing keys create`")
-	r.mu.Lock()
-	seen, ok := r.strangers[h]
-	r.mu.Unlock()
-	if ok && r.clock().Sub(seen) < strangerFor {
-		return nil, unknown
+	if err := r.mayAsk(h); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	k, found, err := r.store.GetKey(ctx, h)
 	if err != nil {
-		return nil, &providers.Error{Kind: providers.Unavailable, Code: "store_unavailable", RetryAfter: 5 * time.Second, Cause: err,
-			Message: "the key is not known here and the store cannot be asked"}
+		return nil, &providers.Error{
+			Kind: providers.Unavailable, Code: "store_unavailable", RetryAfter: 5 * time.Second, Cause: err,
+			Message: "the key is not known here and the store cannot be asked",
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,19 +133,52 @@ func (r *Ring) ask(ctx context.Context, h Hash) (*Key, error) {
 			clear(r.strangers)
 		}
 		r.strangers[h] = r.clock()
-		return nil, unknown
+		return nil, unknown()
 	}
-	r.stored[h] = &k
-	r.publish()
+	if r.stored[h] == nil { // else a Refresh has read it meanwhile, perhaps revoked
+		r.stored[h] = &k
+		r.publish()
+	}
 	return r.keys.Load().byHash[h], nil
 }
 
-// Refresh reads the keys that changed in the store since the last time.
+func unknown() error {
+	return unauthenticated("invalid_api_key", "the key is not known: make one with `farthing keys create`")
+}
+
+// mayAsk keeps guesses from the store.
+func (r *Ring) mayAsk(h Hash) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.clock()
+	if seen, ok := r.strangers[h]; ok && now.Sub(seen) < strangerFor {
+		return unknown()
+	}
+	if now.Sub(r.askedFrom) >= RefreshEvery {
+		r.asked, r.askedFrom = 0, now
+	}
+	if r.asked >= maxAsked {
+		return &providers.Error{
+			Kind: providers.Unavailable, Code: "too_many_unknown_keys", RetryAfter: RefreshEvery,
+			Message: "the key is not known here and too many such keys are being tried",
+		}
+	}
+	r.asked++
+	return nil
+}
+
+// Refresh reads the keys that changed in the store since the last time. A store
+// that came back behind is read whole.
 func (r *Ring) Refresh(ctx context.Context) error {
+	r.refreshing.Lock()
+	defer r.refreshing.Unlock()
 	r.mu.Lock()
 	since := r.version
 	r.mu.Unlock()
 	changed, version, err := r.store.ChangedKeys(ctx, since)
+	if err == nil && version < since {
+		changed, version, err = r.store.ChangedKeys(ctx, 0)
+	}
 	if r.down.Swap(err != nil) != (err != nil) {
 		r.log.Warn("the store of keys", "reachable", err == nil, "error", err)
 	}
@@ -151,10 +188,12 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range changed {
+		if old := r.stored[k.Hash]; old != nil && !old.Revoked.IsZero() {
+			k.Revoked = old.Revoked // for good, whatever a store has lost
+		}
 		r.stored[k.Hash] = &k
-		delete(r.strangers, k.Hash)
 	}
-	r.version = max(r.version, version)
+	r.version = version
 	r.publish()
 	return nil
 }
