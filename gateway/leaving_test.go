@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"farthing/gateway/admin"
 	"farthing/providers"
 )
 
@@ -212,6 +216,100 @@ func TestLeavingIsDrained(t *testing.T) {
 				t.Errorf("spent %s, want %s", b.Spent, c.cost)
 			}
 		})
+	}
+}
+
+// TestLeavingUnread is a client that stops reading while more and more comes,
+// and then goes: the gateway waits in a write, and must notice all the same.
+func TestLeavingUnread(t *testing.T) {
+	var sent atomic.Int64
+	brokeAt := make(chan time.Time, 1)
+	u := scripted(t, map[string]http.HandlerFunc{"own": func(w http.ResponseWriter, r *http.Request) {
+		streams(role)(w, r)
+		for piece := chunk(`{"content":"`+strings.Repeat("words ", 4096)+`"}`, "null"); r.Context().Err() == nil; {
+			n, err := fmt.Fprintf(w, "data: %s\n\n", piece)
+			if err != nil {
+				break
+			}
+			sent.Add(int64(n))
+		}
+		brokeAt <- time.Now()
+	}})
+	g := serve(t, leavingFile(u))
+	client, err := net.Dial("tcp", strings.TrimPrefix(g.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	body := ask("own", stream)
+	fmt.Fprintf(client, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	for last := int64(-1); last != sent.Load() || last == 0; time.Sleep(50 * time.Millisecond) {
+		last = sent.Load() // until every buffer on the way is full
+	}
+	left := time.Now()
+	client.Close()
+	select {
+	case at := <-brokeAt:
+		t.Logf("noticed after %v", at.Sub(left))
+		if d := at.Sub(left); d > within+slack {
+			t.Errorf("noticed after %v, want %v", d, within)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("the upstream call goes on")
+	}
+	if rc := g.receipt(t, g.lastReceipt(t, 1)); rc.Outcome != "canceled" {
+		t.Errorf("receipt %+v", rc)
+	}
+}
+
+// TestLeavingTheQueue has clients wait for an engine's only place and go: they
+// are never sent, and the place is there for the next one.
+func TestLeavingTheQueue(t *testing.T) {
+	s := newWatched(nil)
+	u := scripted(t, map[string]http.HandlerFunc{"own": func(w http.ResponseWriter, r *http.Request) {
+		if b, _ := io.ReadAll(r.Body); strings.Contains(string(b), "last") {
+			says(200, completion(""))(w, r)
+			return
+		}
+		s.serve(w, r)
+	}})
+	g := serve(t, strings.Replace(leavingFile(u), "models: {m: m-1}}}", "max_concurrent: 1, models: {m: m-1}}}", 1))
+	first := g.leaves(t, ask("own", ""))
+	<-s.begun
+	waiting := g.leaves(t, ask("own", stream))
+	queued := func(n int) {
+		t.Helper()
+		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+			var targets []admin.TargetStatus
+			g.admin(t, http.MethodGet, "targets", "", &targets)
+			i := slices.IndexFunc(targets, func(s admin.TargetStatus) bool { return s.Name == "own/m" })
+			if targets[i].Waiting == n {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%+v, want %d waiting", targets[i], n)
+			}
+		}
+	}
+	queued(1)
+	waiting.cancel()
+	<-waiting.gone
+	queued(0)
+	first.cancel()
+	<-s.brokeAt
+	if r := g.post(t, ask("own", `,"user":"last"`)); r.Status != 200 {
+		t.Errorf("the next one: %d %s", r.Status, r.Body)
+	}
+	if n := len(u.received("own")); n != 2 {
+		t.Errorf("the engine got %d requests, want 2", n)
+	}
+	outcomes := map[string]int{}
+	g.lastReceipt(t, 3)
+	for _, rc := range g.receipts(t) {
+		outcomes[rc.Outcome]++
+	}
+	if outcomes["canceled"] != 2 || outcomes["ok"] != 1 {
+		t.Errorf("outcomes %v", outcomes)
 	}
 }
 

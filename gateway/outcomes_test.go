@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -120,6 +121,22 @@ var outcomes = []outcome{
 	{
 		name: "error_later", script: streams(role, paris, `{"error":{"message":"gone","type":"server_error","code":"engine_died","param":null}}`), asks: stream,
 		status: 200, code: "engine_died", says: "gone", cost: theHold, source: "estimated", noElse: true, broken: true,
+	},
+	{
+		name: "error_after_comment", script: func(w http.ResponseWriter, r *http.Request) {
+			streams()(w, r)
+			_, _ = io.WriteString(w, ": PROCESSING\n\n")
+			emit(w, `{"error":{"message":"too busy","type":"server_error","code":"over_capacity","param":null}}`)
+		}, asks: stream, status: 503, code: "over_capacity", says: "too busy", cost: "0", source: "none", upstatus: 200,
+	},
+	{
+		name: "error_after_tool", script: streams(role, chunk(`{"tool_calls":[{"index":0,"id":"t1","type":"function","function":{"name":"f","arguments":"{}"}}]}`, "null"),
+			`{"error":{"message":"gone","type":"server_error","code":"engine_died","param":null}}`),
+		asks: stream, status: 200, code: "engine_died", says: "gone", cost: theHold, source: "estimated", noElse: true, broken: true,
+	},
+	{
+		name: "garbage_later", script: streams(role, paris, `{"choices":[`), asks: stream,
+		status: 200, code: "upstream_error", says: "not a JSON object", cost: theHold, source: "estimated", noElse: true, broken: true,
 	},
 	{
 		name: "error_whole", script: says(200, `{"error":{"message":"too busy","type":"server_error","code":"over_capacity","param":null}}`),
@@ -331,6 +348,37 @@ prices: {rows: [{target: dead/m, input: 1, output: 10}, {target: spare/m, input:
 		if h := calls[0].Header; h.Get("Via") != "1.1 farthing" || h.Get("Authorization") != "" {
 			t.Errorf("%s got the headers %v", name, h)
 		}
+	}
+	g.balanced(t)
+}
+
+// TestRests proves that a target which keeps failing is left alone for a while,
+// and that another one serves meanwhile.
+func TestRests(t *testing.T) {
+	u := scripted(t, map[string]http.HandlerFunc{"ill": says(500, `{}`), "spare": well})
+	g := serve(t, `
+providers:
+  ill: {type: openai-compatible, url: `+u.at("ill")+`, models: {m: {context: 8192, max_output: 100}}}
+  spare: {type: openai-compatible, url: `+u.at("spare")+`, models: {m: {context: 8192, max_output: 100}}}
+engines: {}
+models: {ill: ill/m, auto: [ill/m, spare/m]}
+budgets: {all: {limit: $1000}}
+prices: {rows: [{target: ill/m, input: 1, output: 10}, {target: spare/m, input: 1, output: 10}]}
+`)
+	failures := 0
+	var r reply
+	for range 20 {
+		if r = g.post(t, ask("ill", "")); r.Status != 502 {
+			break
+		}
+		failures++
+	}
+	if e := refused(t, r); r.Status != 503 || e.Code != "target_resting" || r.Header.Get("Retry-After") == "" || len(u.received("ill")) != failures {
+		t.Errorf("%d %v %+v after %d calls", r.Status, r.Header, e, len(u.received("ill")))
+	}
+	r = g.post(t, ask("auto", ""))
+	if rc := g.receipt(t, r.Header.Get("X-Farthing-Id")); r.Status != 200 || len(rc.Attempts) != 1 || len(u.received("ill")) != failures {
+		t.Errorf("%d %s, attempts %+v", r.Status, r.Body, rc.Attempts)
 	}
 	g.balanced(t)
 }

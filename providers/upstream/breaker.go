@@ -51,7 +51,7 @@ type Breaker struct {
 	mu sync.Mutex
 
 	state   State
-	turn    uint64 // changes with the state; reports of earlier turns are void
+	turn    uint64 // from 1, changes with the state; reports of earlier turns are void
 	inRow   int
 	rest    time.Duration
 	until   time.Time // when an open breaker lets one call try
@@ -62,7 +62,8 @@ type Breaker struct {
 	faults  [slots]int
 }
 
-// Ticket is Allow's permission for one call, to be handed to Report.
+// Ticket is Allow's permission for one call, to be handed to Report. It is
+// never 0, which its holder may use for none.
 type Ticket uint64
 
 // NewBreaker makes a closed breaker.
@@ -86,7 +87,7 @@ func NewBreaker(o BreakerOptions) *Breaker {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Breaker{o: o, rest: o.Rest, started: o.Now()}
+	return &Breaker{o: o, rest: o.Rest, started: o.Now(), turn: 1}
 }
 
 // Allow says whether a call may be sent now. If so, the ticket must come back
