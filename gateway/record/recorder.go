@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,7 @@ type Log interface {
 }
 
 const (
-	queueSize = 8192 // receipts waiting for the store; past it the oldest are dropped and counted
+	queueSize = 8192 // receipts on their way to the store; past it the oldest that wait are dropped and counted
 	batchSize = 256
 	retryWait = 500 * time.Millisecond
 	callLimit = 5 * time.Second
@@ -31,18 +32,20 @@ const (
 // Recorder takes receipts from the requests' path to the store.
 type Recorder struct {
 	log     Log
+	bound   int // of waiting and sending together
 	logger  *slog.Logger
 	enc     *zstd.Encoder
 	dec     *zstd.Decoder
 	mu      sync.Mutex
 	waiting []*Receipt // in order of their ends, those not stored yet
+	sending []*Receipt // in hand, before waiting
 	byID    map[string]*Receipt
 	wake    chan struct{}
 	done    chan struct{}
 	dropped atomic.Int64
 }
 
-// NewRecorder starts the recorder's goroutine; Close ends it.
+// NewRecorder makes a recorder. It stores nothing until Run.
 func NewRecorder(log Log, logger *slog.Logger) (*Recorder, error) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
@@ -52,8 +55,10 @@ func NewRecorder(log Log, logger *slog.Logger) (*Recorder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("receipts' decompressor: %w", err)
 	}
-	r := &Recorder{log: log, logger: logger, enc: enc, dec: dec, byID: map[string]*Receipt{},
-		wake: make(chan struct{}, 1), done: make(chan struct{})}
+	r := &Recorder{
+		log: log, bound: queueSize, logger: logger, enc: enc, dec: dec, byID: map[string]*Receipt{},
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
 	return r, nil
 }
 
@@ -61,8 +66,9 @@ func NewRecorder(log Log, logger *slog.Logger) (*Recorder, error) {
 // never blocks on the store.
 func (r *Recorder) Keep(rc *Receipt) {
 	r.mu.Lock()
-	if len(r.waiting) >= queueSize {
+	if len(r.waiting)+len(r.sending) >= r.bound {
 		delete(r.byID, r.waiting[0].ID)
+		r.waiting[0] = nil
 		r.waiting = r.waiting[1:]
 		r.dropped.Add(1)
 	}
@@ -75,84 +81,108 @@ func (r *Recorder) Keep(rc *Receipt) {
 	}
 }
 
-// Dropped counts the receipts lost because the store was away for too long.
-// Their money is not lost: it is settled through the ledger.
+// Dropped counts the receipts lost, because the store was away for too long or
+// because they could not be written. Their money is not lost: it is settled
+// through the ledger.
 func (r *Recorder) Dropped() int64 { return r.dropped.Load() }
 
 // Run writes receipts until ctx ends, then what is left within five seconds.
 func (r *Recorder) Run(ctx context.Context) {
 	defer close(r.done)
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
-			defer cancel()
-			for r.flush(last) {
-			}
-			return
 		case <-r.wake:
+			r.drain(ctx)
 		}
-		for r.flush(ctx) {
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
+	defer cancel()
+	r.drain(last)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if left := len(r.sending) + len(r.waiting); left > 0 {
+		r.dropped.Add(int64(left))
+		r.logger.Error("the store is away: the last receipts are lost", "receipts", left)
+	}
+}
+
+// drain stores all that waits, and tries again while the store fails, until ctx
+// ends.
+func (r *Recorder) drain(ctx context.Context) {
+	failed := false
+	for ctx.Err() == nil {
+		batch := r.take()
+		if len(batch) == 0 {
+			return
+		}
+		switch err := r.append(ctx, batch); {
+		case err == nil:
+			r.finish(batch)
+			if failed {
+				r.logger.Warn("receipts are stored again", "lost until now", r.Dropped())
+			}
+			failed = false
+		case ctx.Err() == nil:
+			if !failed {
+				r.logger.Warn("receipts cannot be stored and wait", "error", err)
+			}
+			failed = true
+			pause(ctx, retryWait)
 		}
 	}
 }
 
-// flush stores one batch and says whether there may be more. A batch that
-// failed stays where it is and is tried again.
-func (r *Recorder) flush(ctx context.Context) bool {
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// take moves the front of the queue in hand, unless something is there still.
+func (r *Recorder) take() []*Receipt {
 	r.mu.Lock()
-	batch := append([]*Receipt(nil), r.waiting[:min(batchSize, len(r.waiting))]...)
-	r.mu.Unlock()
-	if len(batch) == 0 {
-		return false
+	defer r.mu.Unlock()
+	if n := min(batchSize, len(r.waiting)); len(r.sending) == 0 {
+		r.sending = slices.Clone(r.waiting[:n])
+		clear(r.waiting[:n])
+		r.waiting = r.waiting[n:]
 	}
-	if err := r.append(ctx, batch); err != nil {
-		r.logger.Warn("receipts could not be stored; will try again", "waiting", len(batch), "error", err)
-		r.retryLater(ctx)
-		return false
-	}
+	return r.sending
+}
+
+// finish lets go of what is in hand.
+func (r *Recorder) finish(batch []*Receipt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, rc := range batch {
 		delete(r.byID, rc.ID)
 	}
-	// The queue may have dropped from its front meanwhile: cut what was stored.
-	stored := make(map[*Receipt]bool, len(batch))
-	for _, rc := range batch {
-		stored[rc] = true
-	}
-	for len(r.waiting) > 0 && stored[r.waiting[0]] {
-		r.waiting[0] = nil
-		r.waiting = r.waiting[1:]
-	}
-	return len(r.waiting) > 0
+	r.sending = nil
 }
 
-func (r *Recorder) retryLater(ctx context.Context) {
-	timer := time.NewTimer(retryWait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
+// append stores a batch. A receipt that cannot be written is left out, so that
+// it does not hold up the others for ever.
 func (r *Recorder) append(ctx context.Context, batch []*Receipt) error {
 	rows := make([]store.StoredReceipt, 0, len(batch))
 	for _, rc := range batch {
 		body, err := json.Marshal(rc)
 		if err != nil {
-			return fmt.Errorf("receipt %s: %w", rc.ID, err)
+			r.logger.Error("a receipt cannot be written and is lost", "id", rc.ID, "error", err)
+			continue
 		}
 		rows = append(rows, store.StoredReceipt{ID: rc.ID, Key: rc.Key, Owner: rc.Owner, At: rc.Time, Body: r.enc.EncodeAll(body, nil)})
 	}
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	return r.log.AppendReceipts(ctx, rows)
+	if err := r.log.AppendReceipts(ctx, rows); err != nil {
+		return err
+	}
+	r.dropped.Add(int64(len(batch) - len(rows)))
+	return nil
 }
 
 // Find returns the receipt with this id, stored or still waiting.
