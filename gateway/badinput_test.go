@@ -91,6 +91,9 @@ func badRequests() []bad {
 		{name: "oversize", body: ask("big", `,"user":"`+strings.Repeat("x", 32<<20)+`"`), status: 413, typ: invalid, code: "request_too_large", says: []string{"33554432 bytes"}, unread: true},
 		{name: "gzip bomb", body: packed(make([]byte, 200<<20)), headers: []string{"Content-Encoding: gzip"}, status: 413, typ: invalid, code: "request_too_large", says: []string{"33554432 bytes"}, unread: true},
 		{name: "not gzip", body: ask("big", ""), headers: []string{"Content-Encoding: gzip"}, status: 400, typ: invalid, code: "invalid_encoding", says: []string{"gzip"}, unread: true},
+		{name: "another encoding", body: ask("big", ""), headers: []string{"Content-Encoding: br"}, status: 415, typ: invalid, code: "unsupported_encoding", says: []string{"br"}, unread: true},
+		{name: "a name with line breaks", body: ask(`a\r\nX-Evil: yes\r\n\r\n`, ""), status: 404, typ: invalid, code: "model_not_found", param: "model"},
+		{name: "a name without end", body: ask(strings.Repeat("long", 1e5), ""), status: 404, typ: invalid, code: "model_not_found", param: "model"},
 		{name: "max_tokens negative", body: ask("big", `,"max_tokens":-1`), status: 400, typ: invalid, param: "max_tokens", says: []string{"-1"}},
 		{name: "max_tokens 1e18", body: ask("big", `,"max_tokens":1e18`), status: 400, typ: invalid, param: "max_tokens", says: []string{"integer"}},
 		{name: "max_tokens huge", body: ask("big", `,"max_tokens":1000000000000000000`), status: 400, typ: invalid, param: "max_tokens", says: []string{"1000000000000000000"}},
@@ -127,6 +130,9 @@ func TestBadInput(t *testing.T) {
 			e := refused(t, r)
 			if r.Status != c.status || e.Type != c.typ || c.code != "" && e.Code != c.code || e.Param != c.param {
 				t.Errorf("%d %+v, want %d %s %s %s", r.Status, e, c.status, c.typ, c.code, c.param)
+			}
+			if len(r.Body) > 4096 || r.Header.Get("X-Evil") != "" {
+				t.Errorf("the client's words come back: %v, %d bytes", r.Header, len(r.Body))
 			}
 			for _, word := range c.says {
 				if !strings.Contains(e.Message, word) {
@@ -206,8 +212,8 @@ func TestKeys(t *testing.T) {
 	old := serve(t, file)
 	var made admin.MadeKey
 	g.admin(t, http.MethodPost, "keys", `{"owner":"ada","team":"core"}`, &made)
-	bearer := "Authorization: Bearer " + made.Secret
-	for _, header := range []string{bearer, "x-api-key: " + made.Secret, "x-goog-api-key: " + made.Secret} {
+	own := bearer(made.Secret)
+	for _, header := range []string{own, "x-api-key: " + made.Secret, "x-goog-api-key: " + made.Secret} {
 		r := g.post(t, ask("big", ""), header)
 		if rc := g.receipt(t, r.Header.Get("X-Farthing-Id")); r.Status != 200 || rc.Owner != "ada" || rc.Team != "core" || rc.Key != made.Key.Name {
 			t.Errorf("%d %s, receipt %+v", r.Status, r.Body, rc)
@@ -224,7 +230,7 @@ func TestKeys(t *testing.T) {
 		{"foreign", "invalid_api_key", g, []string{"Authorization: Bearer sk-whatever"}},
 		{"unknown", "invalid_api_key", g, []string{"Authorization: Bearer fk-unknown"}},
 		{"another scheme", "missing_api_key", g, []string{"Authorization: Basic " + made.Secret}},
-		{"revoked", "key_revoked", g, []string{bearer}},
+		{"revoked", "key_revoked", g, []string{own}},
 		{"expired", "key_expired", old, []string{"Authorization: Bearer fk-old"}},
 		{"through a proxy", "missing_api_key", old, []string{"X-Forwarded-For: 10.0.0.1"}},
 		{"from a web page", "missing_api_key", old, []string{"Origin: https://evil.example"}},
@@ -240,6 +246,13 @@ func TestKeys(t *testing.T) {
 			}
 		})
 	}
+	for _, path := range []string{"keys", "budgets", "receipts", "targets", "prices", "nothing"} {
+		for _, header := range []string{"Accept: */*", bearer("fk-narrow"), bearer(""), bearer("fa-wrong")} {
+			if r := g.send(t, http.MethodGet, "/admin/v1/"+path, "", header); r.Status != 401 {
+				t.Errorf("%s with %q: %d %s", path, header, r.Status, r.Body)
+			}
+		}
+	}
 	if n := len(u.received("corp")); n != 3 {
 		t.Errorf("the provider got %d requests", n)
 	}
@@ -247,6 +260,31 @@ func TestKeys(t *testing.T) {
 		t.Errorf("spent %s", b.Spent)
 	}
 }
+
+// TestReceiptsArePrivate proves that a receipt is shown to its key, to its
+// owner's other keys and to nobody else.
+func TestReceiptsArePrivate(t *testing.T) {
+	u := scripted(t, map[string]http.HandlerFunc{"corp": well})
+	g := serve(t, badFile(t, u))
+	var keys [3]admin.MadeKey
+	for i, owner := range []string{"ada", "ada", "eve"} {
+		g.admin(t, http.MethodPost, "keys", `{"owner":"`+owner+`"}`, &keys[i])
+	}
+	id := g.post(t, ask("big", ""), bearer(keys[0].Secret)).Header.Get("X-Farthing-Id")
+	g.receipt(t, id)
+	for header, status := range map[string]int{
+		bearer(keys[0].Secret): 200, bearer(keys[1].Secret): 200, bearer(keys[2].Secret): 404,
+		"Accept: */*": 404, bearer("fk-unknown"): 401, bearer(g.AdminKey): 200,
+	} {
+		r := g.send(t, http.MethodGet, "/v1/receipts/"+id, "", header)
+		if r.Status != status || strings.Contains(r.Body, `"ada"`) != (status == 200) || strings.Contains(r.Body, made(keys[0])) {
+			t.Errorf("%q: %d %s, want %d", header, r.Status, r.Body, status)
+		}
+	}
+}
+
+// made is the part of a key that nothing may show again.
+func made(k admin.MadeKey) string { return strings.TrimPrefix(k.Secret, "fk-") }
 
 // TestLoop sends a request round through another proxy back to the gateway.
 func TestLoop(t *testing.T) {

@@ -155,6 +155,22 @@ func (g *gateway) receipt(t *testing.T, id string) *record.Receipt {
 	}
 }
 
+// logs waits until the log has a text.
+func (g *gateway) logs(t *testing.T, text string) {
+	t.Helper()
+	g.logsTimes(t, text, 1)
+}
+
+// logsTimes waits until the log has a text so many times.
+func (g *gateway) logsTimes(t *testing.T, text string, times int) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); strings.Count(g.Log.String(), text) < times; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log has not %d times %q:\n%s", times, text, g.Log)
+		}
+	}
+}
+
 // buffer collects what several goroutines write.
 type buffer struct {
 	mu sync.Mutex

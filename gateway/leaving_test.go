@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -129,7 +128,7 @@ func TestLeavingIsNoticed(t *testing.T) {
 			g := serve(t, leavingFile(u))
 			var delays []time.Duration
 			for range 5 {
-				l := g.leaves(t, `{"model":"`+c.model+`","messages":[`+capital+`]`+c.asks+`}`)
+				l := g.leaves(t, ask(c.model, c.asks))
 				<-s.begun
 				if c.output > 0 && !strings.Contains(<-l.first, "chat.completion.chunk") {
 					t.Fatal("the answer did not begin")
@@ -189,7 +188,7 @@ func TestLeavingIsDrained(t *testing.T) {
 				c.after(w, r)
 			}})
 			g := serve(t, leavingFile(u))
-			l := g.leaves(t, `{"model":"unknown","messages":[`+capital+`]`+c.asks+`}`)
+			l := g.leaves(t, ask("unknown", c.asks))
 			<-begun
 			if c.before != nil {
 				<-l.first
@@ -310,83 +309,5 @@ func TestLeavingTheQueue(t *testing.T) {
 	}
 	if outcomes["canceled"] != 2 || outcomes["ok"] != 1 {
 		t.Errorf("outcomes %v", outcomes)
-	}
-}
-
-// TestStopLetsAnswersEnd stops the gateway while answers are on their way: they
-// end whole, and a gateway started anew on the same data knows what they cost.
-func TestStopLetsAnswersEnd(t *testing.T) {
-	begun, goOn := make(chan struct{}, 2), make(chan struct{})
-	u := scripted(t, map[string]http.HandlerFunc{
-		"unknown": func(w http.ResponseWriter, r *http.Request) {
-			streams(role, paris)(w, r)
-			begun <- struct{}{}
-			<-goOn
-			emit(w, stop, usageOnly, done)
-		},
-		"stops": func(w http.ResponseWriter, r *http.Request) {
-			begun <- struct{}{}
-			<-goOn
-			well(w, r)
-		},
-	})
-	file := leavingFile(u) + "data: " + filepath.Join(t.TempDir(), "kept") + "\nserver: {listen: \"127.0.0.1:0\", admin: {key: fa-test}}\n"
-	g := serve(t, file)
-	answers := make(chan reply, 2)
-	for _, body := range []string{`{"model":"unknown","stream":true,"messages":[` + capital + `]}`, `{"model":"stops","messages":[` + capital + `]}`} {
-		go func() { answers <- g.post(t, body) }()
-	}
-	<-begun
-	<-begun
-	stopped := make(chan error, 1)
-	go func() { stopped <- g.close() }()
-	g.logs(t, "stopping")
-	select {
-	case err := <-stopped:
-		t.Fatalf("stopped with answers on their way: %v\n%s", err, g.Log)
-	case <-time.After(50 * time.Millisecond):
-	}
-	close(goOn)
-	var ids []string
-	for range 2 {
-		r := <-answers
-		ids = append(ids, r.Header.Get("X-Farthing-Id"))
-		if strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream") {
-			if events := dataOf(r.Body); len(events) != 5 || events[4] != done || closed(t, r.Body).Cost.String() != "0.00004" {
-				t.Errorf("the stream did not end whole: %s", r.Body)
-			}
-		} else if r.Status != 200 || r.Body != completion(","+someUsage) {
-			t.Errorf("the answer did not end whole: %d %s", r.Status, r.Body)
-		}
-	}
-	if err := <-stopped; err != nil {
-		t.Errorf("it did not stop well: %v\n%s", err, g.Log)
-	}
-
-	again := serve(t, file)
-	again.AdminKey = "fa-test"
-	for _, id := range ids {
-		if rc := again.receipt(t, id); rc.Cost.String() != "0.00004" || rc.Outcome != "ok" {
-			t.Errorf("receipt %+v", rc)
-		}
-	}
-	if b := again.balanced(t)["all"]; b.Spent.String() != "0.00008" {
-		t.Errorf("spent %s, want 0.00008", b.Spent)
-	}
-}
-
-// logs waits until the log has a text.
-func (g *gateway) logs(t *testing.T, text string) {
-	t.Helper()
-	g.logsTimes(t, text, 1)
-}
-
-// logsTimes waits until the log has a text so many times.
-func (g *gateway) logsTimes(t *testing.T, text string, times int) {
-	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); strings.Count(g.Log.String(), text) < times; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the log has not %d times %q:\n%s", times, text, g.Log)
-		}
 	}
 }

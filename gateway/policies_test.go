@@ -211,6 +211,31 @@ budgets:
 	}
 }
 
+// TestCapHolds sends more at once than a budget can pay for, each answered as
+// long as it may be: what is spent stays below the limit.
+func TestCapHolds(t *testing.T) {
+	g, u := policed(t, "budgets: {all: {limit: $0.01, when_spent: refuse}}\n")
+	statuses := make(chan int)
+	const clients = 60
+	for range clients {
+		go func() { statuses <- g.post(t, ask("big", `,"max_tokens":100`)).Status }()
+	}
+	served, other := 0, 0
+	for range clients {
+		switch <-statuses {
+		case 200:
+			served++
+		case 429:
+		default:
+			other++
+		}
+	}
+	b := g.balanced(t)["all"]
+	if b.Spent > b.Limit || served < 5 || served == clients || other > 0 || served != len(u.received("corp")) || int64(b.Spent) != int64(served)*40e3 {
+		t.Errorf("%d served, %d neither served nor refused, %d sent, budget %+v", served, other, len(u.received("corp")), b)
+	}
+}
+
 // TestMaxCost proves that a client's own bound on a request is kept.
 func TestMaxCost(t *testing.T) {
 	g, u := policed(t, "")
