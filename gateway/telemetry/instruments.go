@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -21,11 +22,14 @@ type instruments struct {
 	refusals   metric.Int64Counter
 	inFlight   metric.Int64UpDownCounter
 	sets       sync.Map // key → metric.MeasurementOption: label sets are made once
+	kept       atomic.Int64
 }
 
-var secondsBuckets = []float64{.01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92}
-var tokenBuckets = []float64{1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576}
-var overheadBuckets = []float64{5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, .25, 1}
+var (
+	secondsBuckets  = []float64{.01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92}
+	tokenBuckets    = []float64{1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576}
+	overheadBuckets = []float64{5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, .25, 1}
+)
 
 func (i *instruments) create(m metric.Meter) (err error) {
 	keep := func(e error) {
@@ -62,18 +66,24 @@ func (i *instruments) create(m metric.Meter) (err error) {
 // Attempt is what one attempt at a target came to.
 type Attempt struct {
 	Target, Provider, Model string
-	Outcome, Source         string
+	Outcome, Source         string        // Outcome is ok or the kind of the error
 	Duration, FirstByte     time.Duration // FirstByte 0: none came
 	Input, Output           int64
 	USD                     float64 // for display only; money is counted in the store
 }
 
+// succeeded is the outcome without an error.
+const succeeded = "ok"
+
 // Attempted records one finished attempt.
 func (t *Telemetry) Attempted(ctx context.Context, a Attempt) {
-	model := t.labels(labelKey{"model", a.Provider, a.Model, ""})
-	t.duration.Record(ctx, a.Duration.Seconds(), model)
+	failed := a.Outcome
+	if failed == succeeded {
+		failed = ""
+	}
+	t.duration.Record(ctx, a.Duration.Seconds(), t.labels(labelKey{"model", a.Provider, a.Model, failed}))
 	if a.FirstByte > 0 {
-		t.firstToken.Record(ctx, a.FirstByte.Seconds(), model)
+		t.firstToken.Record(ctx, a.FirstByte.Seconds(), t.labels(labelKey{"model", a.Provider, a.Model, ""}))
 	}
 	if a.Input > 0 {
 		t.tokens.Record(ctx, a.Input, t.labels(labelKey{"tokens", a.Provider, a.Model, "input"}))
@@ -125,8 +135,12 @@ func (t *Telemetry) labels(k labelKey) metric.MeasurementOption {
 		return v.(metric.MeasurementOption)
 	}
 	set := metric.WithAttributeSet(attribute.NewSet(k.attributes()...))
-	v, _ := t.sets.LoadOrStore(k, set)
-	return v.(metric.MeasurementOption)
+	if t.kept.Load() < maxSeries { // the series beyond are counted together anyway
+		if _, had := t.sets.LoadOrStore(k, set); !had {
+			t.kept.Add(1)
+		}
+	}
+	return set
 }
 
 func (k labelKey) attributes() []attribute.KeyValue {
@@ -137,8 +151,11 @@ func (k labelKey) attributes() []attribute.KeyValue {
 			attribute.String("gen_ai.provider.name", k.a),
 			attribute.String("gen_ai.request.model", k.b),
 		}
-		if k.kind == "tokens" {
+		switch {
+		case k.kind == "tokens":
 			kv = append(kv, attribute.String("gen_ai.token.type", k.c))
+		case k.c != "":
+			kv = append(kv, attribute.String("error.type", k.c))
 		}
 		return kv
 	case "attempt":

@@ -52,16 +52,20 @@ func (t *Telemetry) Headers(ctx context.Context) [][2]string {
 }
 
 // Answer notes what came back: the model as the provider names it, why the
-// answer ended and its tokens.
+// answer ended and its tokens. What is empty was not said.
 func (s Span) Answer(model, finish string, input, output int64) {
 	if s.span == nil {
 		return
 	}
 	s.span.SetAttributes(
-		attribute.String("gen_ai.response.model", model),
-		attribute.StringSlice("gen_ai.response.finish_reasons", []string{finish}),
 		attribute.Int64("gen_ai.usage.input_tokens", input),
 		attribute.Int64("gen_ai.usage.output_tokens", output))
+	if model != "" {
+		s.span.SetAttributes(attribute.String("gen_ai.response.model", model))
+	}
+	if finish != "" {
+		s.span.SetAttributes(attribute.StringSlice("gen_ai.response.finish_reasons", []string{finish}))
+	}
 }
 
 // Receipt notes the request's id, the target that served it and the reason.

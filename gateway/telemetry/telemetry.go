@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,7 +39,8 @@ type Telemetry struct {
 	instruments
 }
 
-// New starts telemetry. endpoint is an OTLP/HTTP base URL, "" for none.
+// New starts telemetry. endpoint is an OTLP/HTTP base URL, "" for none; the error
+// is that it is no URL. Whether a collector answers there is not tried.
 func New(ctx context.Context, endpoint, version string) (*Telemetry, error) {
 	res, err := resource.Merge(resource.Default(), resource.NewSchemaless(
 		semconv.ServiceName("farthing"), semconv.ServiceVersion(version)))
@@ -65,11 +68,18 @@ func New(ctx context.Context, endpoint, version string) (*Telemetry, error) {
 	return t, t.instruments.create(t.meter)
 }
 
-// maxSeries bounds the label sets of one instrument: labels are names from the
-// file and from the catalog, never from clients, but an operator may write many.
+// maxSeries bounds the label sets of one instrument, and those remembered for
+// all: labels are names from the file and from the catalog, never from clients,
+// but an operator may write many. What goes beyond is counted as one.
 const maxSeries = 10_000
 
 func (t *Telemetry) startOTLP(ctx context.Context, endpoint string, res *resource.Resource) (sdkmetric.Reader, error) {
+	// The exporters take anything, and go to their default where it is no URL.
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("otlp: %q is no http or https URL, such as http://127.0.0.1:4318", endpoint)
+	}
+	endpoint = strings.TrimRight(endpoint, "/")
 	spans, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"))
 	if err != nil {
 		return nil, fmt.Errorf("otlp traces to %s: %w", endpoint, err)
