@@ -3,6 +3,9 @@ package admin
 import (
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -28,19 +31,22 @@ func Handler(s *Service, adminKey string) http.Handler {
 	mux.HandleFunc("GET /admin/v1/prices/{target...}", reply(func(r *http.Request) (any, error) { return s.PriceOf(r.Context(), r.PathValue("target")) }))
 	mux.HandleFunc("GET /admin/v1/targets", reply(func(*http.Request) (any, error) { return s.Targets(), nil }))
 	mux.HandleFunc("GET /admin/v1/receipts", reply(func(r *http.Request) (any, error) {
-		limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
-		if err != nil || limit < 1 || limit > maxPage {
-			limit = maxPage
+		limit, err := pageSize(r.URL.Query().Get("limit"))
+		if err != nil {
+			return nil, err
 		}
 		page, err := s.Receipts.Page(r.Context(), r.URL.Query().Get("before"), limit)
 		return page, storeError(err)
 	}))
 	mux.HandleFunc("GET /admin/v1/receipts/{id}", reply(func(r *http.Request) (any, error) {
 		rc, ok, err := s.Receipts.Find(r.Context(), r.PathValue("id"))
-		if err == nil && !ok {
+		switch {
+		case err != nil:
+			return nil, storeError(err)
+		case !ok:
 			return nil, &providers.Error{Kind: providers.NotFound, Message: "there is no receipt with this id"}
 		}
-		return rc, storeError(err)
+		return rc, nil
 	}))
 	mux.HandleFunc("/", reply(func(r *http.Request) (any, error) {
 		return nil, &providers.Error{Kind: providers.NotFound, Message: "no such operation: " + r.Method + " " + r.URL.Path}
@@ -50,6 +56,19 @@ func Handler(s *Service, adminKey string) http.Handler {
 
 // maxPage bounds a page of receipts.
 const maxPage = 200
+
+// pageSize reads how many receipts a page is to have: at most maxPage, and that
+// many if nothing is said.
+func pageSize(text string) (int, error) {
+	if text == "" {
+		return maxPage, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, &providers.Error{Kind: providers.Invalid, Param: "limit", Message: fmt.Sprintf("limit is %q: give a whole number from 1 to %d", text, maxPage)}
+	}
+	return min(n, maxPage), nil
+}
 
 // guard lets the admin key in and nobody else.
 func guard(adminKey string, next http.Handler) http.Handler {
@@ -77,20 +96,30 @@ func reply(f func(*http.Request) (any, error)) http.HandlerFunc {
 			return
 		}
 		e := providers.AsError(err)
-		write(w, statuses[e.Kind], problem{Error: e.Message, Param: e.Param})
+		status, ok := statuses[e.Kind]
+		if !ok {
+			status = http.StatusInternalServerError
+		}
+		write(w, status, problem{Error: e.Message, Param: e.Param})
 	}
 }
 
 // statuses of the kinds that operations end in; the data plane has its own,
 // larger table in the edge.
 var statuses = map[providers.Kind]int{
-	providers.Internal: 500, providers.Invalid: 400, providers.NotFound: 404, providers.Forbidden: 403, providers.Unavailable: 503,
+	providers.Invalid: 400, providers.NotFound: 404, providers.Forbidden: 403, providers.Unavailable: 503,
 }
 
 func decode(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
+	err := d.Decode(into)
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("something follows it")
+		}
+	}
+	if err != nil {
 		return &providers.Error{Kind: providers.Invalid, Message: "the body is not what this operation takes: " + err.Error()}
 	}
 	return nil

@@ -27,7 +27,8 @@ type PriceView struct {
 // file's own rows first.
 func (s *Service) Prices(_ context.Context, match string) ([]PriceView, error) {
 	book, now := s.Book(), s.Now()
-	var own, views []PriceView
+	own := []PriceView{}
+	var views []PriceView
 	for _, c := range book.Own() {
 		if row, problems := price.Compile("", c); len(problems) == 0 && holds(row, now) && strings.Contains(c.Target, match) {
 			own = append(own, viewOf(c.Target, row, true))
@@ -52,8 +53,10 @@ func holds(row *price.Row, now time.Time) bool {
 
 func viewOf(target string, row *price.Row, own bool) PriceView {
 	c := row.Config
-	return PriceView{Target: target, Input: c.Input, CacheRead: c.CacheRead, CacheWrite: c.CacheWrite, Output: c.Output,
-		From: c.From, Source: c.Source, Own: own}
+	return PriceView{
+		Target: target, Input: c.Input, CacheRead: c.CacheRead, CacheWrite: c.CacheWrite, Output: c.Output,
+		From: c.From, Source: c.Source, Own: own,
+	}
 }
 
 // PriceHistory is everything known of a target's prices, oldest row first.

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"farthing/policies/budget"
 	"farthing/policies/key"
 	"farthing/policies/ledger"
+	"farthing/policies/store"
 	"farthing/providers"
 	"farthing/providers/catalog"
 )
@@ -60,6 +63,9 @@ func (s *Service) CreateKey(ctx context.Context, n NewKey) (MadeKey, error) {
 	if n.Owner == "" {
 		return MadeKey{}, &providers.Error{Kind: providers.Invalid, Param: "owner", Message: "a key belongs to an owner: give --owner"}
 	}
+	if wrong := key.CheckNames("may_use", n.MayUse); len(wrong) > 0 {
+		return MadeKey{}, &providers.Error{Kind: providers.Invalid, Param: wrong[0].Path, Message: wrong[0].Message}
+	}
 	now := s.Now().UTC().Truncate(time.Second)
 	expires, err := s.expiry(n.Expires, now)
 	if err != nil {
@@ -72,13 +78,14 @@ func (s *Service) CreateKey(ctx context.Context, n NewKey) (MadeKey, error) {
 	if err := s.nameIsFree(ctx, n.Name); err != nil {
 		return MadeKey{}, err
 	}
-	k := key.Key{Hash: hash, Name: n.Name, Owner: n.Owner, Team: n.Team, Tags: n.Tags, MayUse: n.MayUse, Source: key.FromStore,
-		Created: now, Expires: expires, TrustUserHeader: n.TrustUserHeader}
-	if err := s.Keys.PutKey(ctx, k); err != nil {
-		return MadeKey{}, storeError(err)
+	k := key.Key{
+		Hash: hash, Name: n.Name, Owner: n.Owner, Team: n.Team, Tags: n.Tags, MayUse: n.MayUse, Source: key.FromStore,
+		Created: now, Expires: expires, TrustUserHeader: n.TrustUserHeader,
 	}
-	s.refresh(ctx)
-	return MadeKey{Secret: secret, Key: s.view(k)}, s.audit(ctx, "keys create", k.Name)
+	if err := s.put(ctx, "keys create", k); err != nil {
+		return MadeKey{}, err
+	}
+	return MadeKey{Secret: secret, Key: s.view(k)}, nil
 }
 
 func (s *Service) expiry(text string, now time.Time) (time.Time, error) {
@@ -93,13 +100,15 @@ func (s *Service) expiry(text string, now time.Time) (time.Time, error) {
 		return now.Add(d), nil
 	}
 	var d providers.Duration
-	if err := d.UnmarshalText([]byte(text)); err == nil {
+	if err := d.UnmarshalText([]byte(text)); err == nil && d > 0 {
 		return now.Add(time.Duration(d)), nil
 	}
-	date, err := time.Parse(time.DateOnly, text)
+	date, err := time.ParseInLocation(time.DateOnly, text, s.Tree().Zone())
 	if err != nil || !date.After(now) {
-		return time.Time{}, &providers.Error{Kind: providers.Invalid, Param: "expires",
-			Message: fmt.Sprintf("expires is %q: give a date to come such as %s, a time such as 90d, or never", text, now.AddDate(0, 3, 0).Format(time.DateOnly))}
+		return time.Time{}, &providers.Error{
+			Kind: providers.Invalid, Param: "expires",
+			Message: fmt.Sprintf("expires is %q: give a date to come such as %s, a time such as 90d, or never", text, now.AddDate(0, 3, 0).Format(time.DateOnly)),
+		}
 	}
 	return date, nil
 }
@@ -164,29 +173,45 @@ func (s *Service) RevokeKey(ctx context.Context, name string) (KeyView, error) {
 	}
 	k := found[0]
 	k.Revoked = s.Now().UTC().Truncate(time.Second)
-	if err := s.Keys.PutKey(ctx, k); err != nil {
-		return KeyView{}, storeError(err)
+	if err := s.put(ctx, "keys revoke", k); err != nil {
+		return KeyView{}, err
 	}
-	s.refresh(ctx)
-	return s.view(k), s.audit(ctx, "keys revoke", k.Name)
+	return s.view(k), nil
 }
 
-// refresh lets the running gateway know of a change at once; other replicas
-// learn of it from the store.
-func (s *Service) refresh(ctx context.Context) {
-	if s.Ring != nil {
+// put writes a key, and before it a line of the audit log: nothing changes
+// without one.
+func (s *Service) put(ctx context.Context, action string, k key.Key) error {
+	line, err := json.Marshal(Audited{Time: s.Now().UTC().Truncate(time.Second), Action: action, What: k.Name})
+	if err != nil {
+		return err
+	}
+	if err := s.Audit(ctx, line); err != nil {
+		return storeError(err)
+	}
+	if err := s.Keys.PutKey(ctx, k); err != nil {
+		return storeError(err)
+	}
+	if s.Ring != nil { // the running gateway knows at once; other replicas learn of it from the store
 		_ = s.Ring.Refresh(ctx) // a failure is the ring's to report: it tries again by itself
 	}
+	return nil
 }
 
-func (s *Service) audit(ctx context.Context, action, what string) error {
-	line := fmt.Appendf(nil, `{"time":%q,"action":%q,"what":%q}`, s.Now().UTC().Format(time.RFC3339), action, what)
-	return storeError(s.Audit(ctx, line))
+// Audited is one line of the audit log: an operation that was begun.
+type Audited struct {
+	Time   time.Time `json:"time"`
+	Action string    `json:"action"` // the command: keys create
+	What   string    `json:"what"`   // the name of what it was done to
 }
 
+// storeError tells a store that is away from one that holds what cannot be read.
 func storeError(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, store.ErrDown), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return &providers.Error{Kind: providers.Unavailable, Message: "the store cannot be reached", Cause: err}
 	}
-	return &providers.Error{Kind: providers.Unavailable, Message: "the store cannot be reached", Cause: err}
+	return &providers.Error{Kind: providers.Internal, Message: "what the store holds cannot be read", Cause: err}
 }

@@ -51,8 +51,10 @@ func (s *Service) Budgets(ctx context.Context) ([]BudgetView, error) {
 }
 
 func view(st ledger.NodeState) BudgetView {
-	v := BudgetView{Name: st.Node.Name, Per: st.Limit.Window.String(), Window: st.Window, Limit: st.Limit.Amount, Spent: st.Spent, Held: st.Held,
-		Unconfirmed: st.Unconfirmed, Left: st.Left, Over: st.Over, Mode: "enforce"}
+	v := BudgetView{
+		Name: st.Node.Name, Per: st.Limit.Window.String(), Window: st.Window, Limit: st.Limit.Amount, Spent: st.Spent, Held: st.Held,
+		Unconfirmed: st.Unconfirmed, Left: st.Left, Over: st.Over, Mode: "enforce",
+	}
 	if st.Node.Config.Mode != "" {
 		v.Mode = st.Node.Config.Mode
 	}

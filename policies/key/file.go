@@ -22,7 +22,7 @@ type File struct {
 // together.
 func Compile(keys map[string]Config, defaults Defaults, zone *time.Location) (File, []providers.Problem) {
 	f := File{Local: &Key{Name: LocalName, Owner: LocalName, Source: FromFile}, Defaults: defaults}
-	all := checkNames("key_defaults.may_use", defaults.MayUse)
+	all := CheckNames("key_defaults.may_use", defaults.MayUse)
 	owners := map[Hash]string{}
 	for _, name := range slices.Sorted(maps.Keys(keys)) {
 		k, found := compileKey(name, keys[name], zone)
@@ -50,7 +50,7 @@ func compileKey(name string, c Config, zone *time.Location) (*Key, []providers.P
 	if k.Owner == "" {
 		k.Owner = name
 	}
-	all := checkNames(path+".may_use", c.MayUse)
+	all := CheckNames(path+".may_use", c.MayUse)
 	switch {
 	case name == LocalName && c.SHA256 != "":
 		all = append(all, providers.Problemf(path+".sha256", "`local` stands for requests without a key and has none"))
@@ -71,7 +71,8 @@ func compileKey(name string, c Config, zone *time.Location) (*Key, []providers.P
 	return k, all
 }
 
-func checkNames(path string, patterns []string) (all []providers.Problem) {
+// CheckNames finds what is no pattern in a may_use list that stands at path.
+func CheckNames(path string, patterns []string) (all []providers.Problem) {
 	for i, p := range patterns {
 		if p == "" || strings.Count(p, "*") > 1 {
 			all = append(all, providers.Problemf(fmt.Sprintf("%s[%d]", path, i), "%q is no name: write one with at most one *", p))
