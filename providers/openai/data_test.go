@@ -5,6 +5,7 @@ package openai_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,7 +50,9 @@ func TestDataChatCompletions(t *testing.T) {
 		if oracle != nil {
 			table.Check("openai/usage", rec.ID, checkUsage(meter, oracle[rec.ID], rec.Provider))
 		}
-		table.Check("openai/events-there-and-back", rec.ID, checkEvents(&rec))
+		if meter.Complete {
+			table.Check("openai/events-there-and-back", rec.ID, checkEvents(&rec))
+		}
 	}
 }
 
@@ -103,7 +106,8 @@ func checkRound(body []byte) error {
 func checkError(rec *providertest.Recording) error {
 	header := rec.Header()
 	e := openai.ParseError(rec.Response.Status, func(name string) string { return header[strings.ToLower(name)] }, []byte(rec.Response.BodyText))
-	if e.Message == "" || strings.Contains(e.Message, "the provider answered HTTP") || e.Status != rec.Response.Status {
+	silent := strings.Contains(e.Message, "the provider answered HTTP")
+	if e.Message == "" || silent && json.Valid([]byte(rec.Response.BodyText)) || e.Status != rec.Response.Status {
 		return fmt.Errorf("read as %+v", e)
 	}
 	var out struct{ Error struct{ Message string } }
@@ -129,6 +133,9 @@ func checkStream(rec *providertest.Recording) (*providers.Meter, error) {
 		}
 		if err := want.SameStream(string(out)); err != nil {
 			return meter, fmt.Errorf("%s: %w", how, err)
+		}
+		if err := openaitest.Readable(string(out), true); err != nil && !want.Failed {
+			return meter, err
 		}
 	}
 	return meter, checkMeter(meter, want)
@@ -156,7 +163,7 @@ func checkBody(rec *providertest.Recording) (*providers.Meter, error) {
 	case err != nil || want.Failed:
 		return r.Meter(), fmt.Errorf("an error is %v, got %w", want.Failed, err)
 	}
-	if err := want.Body.Same(string(out)); err != nil {
+	if err := errors.Join(want.Body.Same(string(out)), openaitest.Readable(string(out), false)); err != nil {
 		return r.Meter(), err
 	}
 	return r.Meter(), checkMeter(r.Meter(), want)

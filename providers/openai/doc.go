@@ -7,7 +7,8 @@
 // each provider row differs. The answer's side is package relay. For providers of
 // other formats, package translate takes requests to and from the shared words
 // and package events answers. Package picture reads the size of an image, package
-// jsontext appends JSON.
+// jsontext appends JSON, and package openaitest says what a client should get of a
+// recorded answer.
 //
 // # Quirks
 //

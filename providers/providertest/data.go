@@ -102,7 +102,7 @@ func (y *Table) Check(kindName, name string, err error) {
 const maxWhy = 300
 
 func (y *Table) print() {
-	if len(y.kinds) == 0 {
+	if len(y.kinds) == 0 && !y.t.Skipped() {
 		y.t.Error("the test checked nothing")
 	}
 	for _, k := range y.kinds {
