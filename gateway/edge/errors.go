@@ -7,6 +7,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"farthing/gateway/flow"
 	"farthing/providers"
 	"farthing/providers/openai"
 )
@@ -30,10 +31,8 @@ var statuses = [...]int{
 // Why a request's context ends before its answer: the cause of the ctx that a
 // handler is given.
 var (
-	errLeft = &providers.Error{Kind: providers.Canceled, Code: "client_closed_request",
-		Message: "the client closed its side of the connection before the answer"}
-	errShutdown = &providers.Error{Kind: providers.Unavailable, Code: "shutting_down",
-		Message: "the gateway is shutting down"}
+	errLeft     = &providers.Error{Kind: providers.Canceled, Code: "client_closed_request", Message: "the client closed its side of the connection before the answer"}
+	errShutdown = &providers.Error{Kind: providers.Unavailable, Code: "shutting_down", Message: "the gateway is shutting down"}
 	errAnswered = errors.New("the request has been answered")
 )
 
@@ -52,6 +51,9 @@ func (s *Server) refuse(c *fiber.Ctx, status int, e *providers.Error) {
 	h := &c.Response().Header
 	for _, kv := range e.Header {
 		addHeader(c, kv[0], kv[1])
+	}
+	if len(h.Peek("X-Farthing-Id")) == 0 { // refused before the flow gave it one
+		h.Set("X-Farthing-Id", flow.NewID(time.Now()))
 	}
 	if e.RetryAfter > 0 {
 		h.Set(fiber.HeaderRetryAfter, strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))

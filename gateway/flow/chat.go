@@ -69,7 +69,7 @@ func (f *Flow) begin(ctx context.Context, in *Inbound) (*call, context.Context) 
 	f.telemetry.InFlight(ctx, 1)
 	c := &call{flow: f, state: f.state.Load(), in: in}
 	ctx, c.span = f.telemetry.Request(ctx, in.Header.Traceparent, in.Header.Tracestate)
-	c.receipt = &record.Receipt{ID: newID(in.Received), Time: in.Received, Format: in.Format, Endpoint: in.Endpoint,
+	c.receipt = &record.Receipt{ID: NewID(in.Received), Time: in.Received, Format: in.Format, Endpoint: in.Endpoint,
 		PriceBook: c.state.Book.Version(), UsageSource: providers.UsageNone}
 	return c, ctx
 }
@@ -176,7 +176,11 @@ func (c *call) failed(ctx context.Context, err error) error {
 	if e.Cause != nil || e.Kind == providers.Internal {
 		c.flow.log.Warn("request failed", "id", c.receipt.ID, "kind", e.Kind.String(), "error", err)
 	}
-	e.Header = append(c.headers(), e.Header...)
+	h := c.headers()
+	if len(c.receipt.Attempts) > 0 {
+		h = append(h, [2]string{"x-farthing-cost-usd", c.receipt.Cost.String()})
+	}
+	e.Header = append(h, e.Header...)
 	c.close(&e)
 	return &e
 }

@@ -130,7 +130,7 @@ func (c *call) overBudget(r *ledger.Refusal) error {
 // attempt opens an attempt with an id of its own.
 func (c *call) attempt(r choice, h *ledger.Hold, output int64) *send.Attempt {
 	return send.New(&c.flow.sends, send.Order{
-		ID: newID(time.Now()), Conn: c.state.Conns[r.Target.Provider], Target: r.Target, Row: r.row, Estimate: r.Estimate,
+		ID: NewID(time.Now()), Conn: c.state.Conns[r.Target.Provider], Target: r.Target, Row: r.row, Estimate: r.Estimate,
 		Hold: h, Output: output, Brief: c.brief, Body: c.in.Body, Forward: c.in.Header.Forward, Received: c.in.Received,
 		MaxWait: c.model.MaxQueueWait, Settled: func(at record.Attempt) { c.settled(&r.Estimate, at) }, Ended: func(err error) []byte { return c.ended(r.Target, err) },
 	})

@@ -53,7 +53,7 @@ func (f *Flow) Receipt(ctx context.Context, in *Inbound) (*Reply, error) {
 
 // reader is a call that only reads: it has no receipt of its own.
 func (f *Flow) reader(ctx context.Context, in *Inbound) (*call, error) {
-	c := &call{flow: f, state: f.state.Load(), in: in, receipt: &record.Receipt{ID: newID(in.Received)}}
+	c := &call{flow: f, state: f.state.Load(), in: in, receipt: &record.Receipt{ID: NewID(in.Received)}}
 	return c, c.identify(ctx)
 }
 

@@ -79,7 +79,8 @@ type Attempt struct {
 }
 
 // Line is one line of the bill: tokens × price = dollars, exact to the
-// pico-dollar.
+// pico-dollar. Where the provider named the cost itself there is one line of the
+// class "reported"; where an estimate stands, the hold may be more than the lines.
 type Line struct {
 	Class  string `json:"class"`
 	Count  int64  `json:"count"`

@@ -99,6 +99,7 @@ func (a *Attempt) held() providers.Money {
 var (
 	errLeft     = errors.New("the client left")
 	errShutdown = errors.New("the gateway is stopping")
+	errEnded    = errors.New("the provider kept its stream open after the answer")
 )
 
 // Send writes the request and reads the answer up to what the client may see.

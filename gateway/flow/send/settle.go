@@ -131,10 +131,15 @@ func (a *Attempt) record(b bill, cause error, took time.Duration) {
 	a.Settled(at)
 }
 
-// lines is the bill line by line, by the price book.
+// lines is the bill line by line: by the price book, or in one line where the
+// provider said what it cost.
 func (a *Attempt) lines(b bill) []record.Line {
-	if a.Row == nil || b.source == providers.UsageNone {
+	own := a.relay.Meter().Cost
+	switch {
+	case a.Row == nil || b.source == providers.UsageNone:
 		return nil
+	case own != nil && b.source != providers.UsageEstimated:
+		return []record.Line{{Class: "reported", Count: 1, Price: own.String(), Amount: own.String(), Source: "the provider's own cost field"}}
 	}
 	priced := a.Row.Cost(b.usage, a.terms())
 	all := make([]record.Line, len(priced.Lines), len(priced.Lines)+1)

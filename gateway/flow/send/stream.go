@@ -6,11 +6,16 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"farthing/providers"
 	"farthing/providers/openai"
 	"farthing/providers/sse"
 )
+
+// afterEnd is how long a provider may keep its stream open after the answer's
+// end. Reading on to the stream's own end lets the connection be used again.
+const afterEnd = 250 * time.Millisecond
 
 // stream is an answer on its way to the client: one reader that pulls the
 // provider's events, passes their bytes, and meters them. It settles when the
@@ -25,6 +30,7 @@ type stream struct {
 	pending []byte      // for the client, already metered
 	ended   bool        // nothing more comes from the provider
 	failure error       // why it ended, if not well
+	hangUp  *time.Timer // set once the answer has ended: the provider should close now
 	done    atomic.Bool // settled
 }
 
@@ -69,14 +75,19 @@ func (s *stream) pull() {
 	case errors.Is(err, io.EOF):
 		s.ended = true
 		s.pending, s.failure = relay.End()
-	case err != nil && relay.Meter().Complete:
-		s.ended, s.pending = true, nil // the connection broke after the answer's end
 	case err != nil:
-		s.ended, s.failure = true, s.attempt.blame(s.ctx, err)
-		s.pending = openai.ErrorEvent(providers.AsError(s.failure))
+		s.ended = true
+		var short error
+		if s.pending, short = relay.End(); short != nil { // else the answer was whole before it broke
+			s.failure = s.attempt.blame(s.ctx, err)
+			s.pending = openai.ErrorEvent(providers.AsError(s.failure))
+		}
 	default:
 		if s.pending, err = relay.Frame(frame); err != nil {
 			s.ended, s.failure = true, err
+		}
+		if relay.Meter().Complete && s.hangUp == nil {
+			s.hangUp = time.AfterFunc(afterEnd, func() { s.attempt.cut(errEnded) })
 		}
 	}
 }
@@ -92,6 +103,9 @@ func (s *stream) ending() ending {
 // end settles and leaves the last bytes.
 func (s *stream) end() {
 	s.done.Store(true)
+	if s.hangUp != nil {
+		s.hangUp.Stop()
+	}
 	s.body.Close()
 	s.attempt.finish(s.ending(), s.failure)
 	s.pending = s.attempt.Ended(s.failure)
