@@ -393,7 +393,7 @@ func ofAccount(status int) bool {
 // request, and else nothing of what it says of our account.
 func (e *exchange) checkError(status int) error {
 	said, message := gjson.Get(e.rec.Response.BodyText, "error.message").Str, gjson.Get(e.reply.Body, "error.message").Str
-	ours := status >= 500
+	ours := status >= 500 || gjson.Get(e.rec.Response.BodyText, "user_id").Exists() // the gateway's account
 	switch {
 	case e.reply.Status != status || e.reply.Status < 400:
 		return fmt.Errorf("%d, want %d: %s", e.reply.Status, status, e.reply.Body)

@@ -23,6 +23,9 @@ type source struct {
 	close func()
 }
 
+// heartbeatText is a heartbeat as a client reads it.
+const heartbeatText = ": keep-alive\n\n"
+
 func (s *source) Read(p []byte) (int, error) { return s.read(p) }
 
 func (s *source) Close() error {
@@ -109,7 +112,7 @@ func TestHeartbeats(t *testing.T) {
 			t.Fatalf("%q %v, want %q", got, err, want)
 		}
 	}
-	expect(comment + comment)
+	expect(heartbeatText + heartbeatText)
 	next <- "data: {\"half\":"
 	<-time.After(50 * time.Millisecond) // five heartbeats' time, inside an event
 	next <- " 1}\n"
@@ -127,10 +130,10 @@ func TestHeartbeats(t *testing.T) {
 			t.Fatalf("a heartbeat stands inside an event: %q", line)
 		}
 	}
-	expect("\n" + comment + comment)
+	expect("\n" + heartbeatText + heartbeatText)
 	close(next)
 	rest, err := io.ReadAll(body)
-	if err != nil || strings.ReplaceAll(string(rest), comment, "") != "" {
+	if err != nil || strings.ReplaceAll(string(rest), heartbeatText, "") != "" {
 		t.Fatalf("%q %v", rest, err)
 	}
 }

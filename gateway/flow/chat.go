@@ -29,7 +29,8 @@ type call struct {
 	request *estimate.Request
 	ranked  []choice
 	receipt *record.Receipt
-	moved   bool // decided anew as another model by a spent budget's when_spent
+	tried   *providers.Target // of the last attempt
+	moved   bool              // decided anew as another model by a spent budget's when_spent
 }
 
 // Chat serves one chat completion. The error is, or wraps, a *providers.Error.
@@ -108,6 +109,7 @@ func (c *call) attempts(ctx context.Context) (*Reply, error) {
 		if last == nil {
 			c.flow.telemetry.Overhead(ctx, time.Since(c.in.Received))
 		}
+		c.tried = a.Target
 		answer, err := a.Send(ctx)
 		if err == nil {
 			return c.reply(a, answer), nil
@@ -177,8 +179,9 @@ func (c *call) failed(ctx context.Context, err error) error {
 		c.flow.log.Warn("request failed", "id", c.receipt.ID, "kind", e.Kind.String(), "error", err)
 	}
 	h := c.headers()
-	if len(c.receipt.Attempts) > 0 {
+	if c.tried != nil {
 		h = append(h, [2]string{"x-farthing-cost-usd", c.receipt.Cost.String()})
+		c.charged(c.tried)
 	}
 	e.Header = append(h, e.Header...)
 	c.close(&e)

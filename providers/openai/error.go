@@ -55,10 +55,11 @@ func passes(e *providers.Error) bool {
 	return false
 }
 
-// isErrorObject says whether OpenAI's clients can read body as an error.
+// isErrorObject says whether OpenAI's clients can read body as an error, and may:
+// OpenRouter names the account beside it, which is the gateway's.
 func isErrorObject(body []byte) bool {
 	return WellFormed(body) && gjson.GetBytes(body, "error.message").Type == gjson.String &&
-		!gjson.GetBytes(body, "type").Exists()
+		!gjson.GetBytes(body, "type").Exists() && !gjson.GetBytes(body, "user_id").Exists()
 }
 
 // errorType is the type and code that OpenAI's clients know for the kind.
