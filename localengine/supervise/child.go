@@ -146,31 +146,42 @@ func (c *Child) once(ctx context.Context, first chan<- error) (ready bool, lived
 	}
 	c.setPID(p.pid())
 	defer c.setPID(0)
-	limit := time.NewTimer(c.spec.ReadyWithin)
-	defer limit.Stop()
+	hello, err := c.await(ctx, p)
+	if err != nil {
+		c.forgetAddress()
+		tell(fmt.Errorf("engine %s: %w", c.spec.Path, err))
+		return false, 0, err
+	}
+	c.setReady(hello)
+	since := time.Now()
+	tell(nil)
 	select {
-	case hello := <-p.ready:
-		c.setReady(hello)
-		since := time.Now()
-		tell(nil)
-		select {
-		case <-p.gone:
-		case <-ctx.Done():
-			p.stop(c.spec.StopWithin)
-		}
-		return true, time.Since(since), c.fell(p.err)
 	case <-p.gone:
-		err = c.fell(p.err)
-	case <-limit.C:
-		p.stop(0)
-		err = fmt.Errorf("not ready within %v%s", c.spec.ReadyWithin, c.lastWords())
 	case <-ctx.Done():
 		p.stop(c.spec.StopWithin)
-		err = ctx.Err()
 	}
-	c.forgetAddress()
-	tell(fmt.Errorf("engine %s: %w", c.spec.Path, err))
-	return false, 0, err
+	return true, time.Since(since), c.fell(p.err)
+}
+
+// await waits for the child's ready line. After an error the child is gone.
+func (c *Child) await(ctx context.Context, p *process) (hello, error) {
+	select {
+	case h := <-p.ready:
+		return h, nil
+	case <-p.gone:
+		select {
+		case h := <-p.ready: // it was ready, and fell at once
+			return h, nil
+		default:
+			return hello{}, c.fell(p.err)
+		}
+	case <-c.spec.after(c.spec.ReadyWithin):
+		p.stop(0)
+		return hello{}, fmt.Errorf("not ready within %v%s", c.spec.ReadyWithin, c.lastWords())
+	case <-ctx.Done():
+		p.stop(c.spec.StopWithin)
+		return hello{}, ctx.Err()
+	}
 }
 
 func (c *Child) fell(err error) error {

@@ -38,7 +38,7 @@ type Spec struct {
 	Ready func(url, model string)
 	Down  func(error)
 
-	// after is time.After, but for tests of the delays.
+	// after is time.After, but for tests of the delays and of ReadyWithin.
 	after func(time.Duration) <-chan time.Time
 }
 

@@ -79,8 +79,10 @@ func play(role string, args []string) int {
 }
 
 func spec(as, call string, edit func(*Spec)) Spec {
-	s := Spec{Path: os.Args[0], Args: []string{Listen, call}, Env: append(os.Environ(), role+"="+as),
-		Log: slog.New(slog.DiscardHandler), StopWithin: 20 * time.Second, FirstDelay: time.Millisecond}
+	s := Spec{
+		Path: os.Args[0], Args: []string{Listen, call}, Env: append(os.Environ(), role+"="+as),
+		Log: slog.New(slog.DiscardHandler), StopWithin: 20 * time.Second, FirstDelay: time.Millisecond,
+	}
 	if edit != nil {
 		edit(&s)
 	}
@@ -104,6 +106,9 @@ func lifeline(t *testing.T) (address string, next func() life) {
 	t.Cleanup(func() { _ = ln.Close() })
 	return ln.Addr().String(), func() life {
 		t.Helper()
+		if err := ln.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
 		c, err := ln.Accept()
 		if err != nil {
 			t.Fatal(err)
@@ -179,17 +184,27 @@ func TestKilledChildIsStartedAgain(t *testing.T) {
 }
 
 func TestFirstStartFails(t *testing.T) {
-	for as, want := range map[string]string{"broken": "no such model", "silent": "not ready within"} {
+	for as, want := range map[string]string{"broken": "no such model", "silent": "not ready within 1h"} {
 		address, next := lifeline(t)
-		c, err := spec(as, address, func(s *Spec) {
-			if as == "silent" {
-				s.ReadyWithin = 300 * time.Millisecond
+		late, failed := make(chan time.Time), make(chan error)
+		go func() {
+			c, err := spec(as, address, func(s *Spec) {
+				s.ReadyWithin = time.Hour
+				s.after = func(time.Duration) <-chan time.Time { return late }
+			}).Start(t.Context())
+			if c != nil {
+				err = errors.New("a child that is not ready")
 			}
-		}).Start(t.Context())
-		if c != nil || err == nil || !strings.Contains(err.Error(), want) {
+			failed <- err
+		}()
+		l := next()
+		if as == "silent" {
+			late <- time.Time{} // the hour is over
+		}
+		if err := <-failed; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", as, err)
 		}
-		next().over(t)
+		l.over(t)
 	}
 	if _, err := (Spec{Path: "/nowhere/at-all"}).Start(t.Context()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing command: %v", err)
@@ -203,8 +218,14 @@ func TestFirstStartFails(t *testing.T) {
 func TestCrashLoop(t *testing.T) {
 	delays, release := make(chan time.Duration), make(chan time.Time)
 	c, err := spec("falls", "", func(s *Spec) {
-		s.FirstDelay, s.MaxDelay, s.MaxFalls, s.BreakFor = time.Second, 3*time.Second, 4, time.Hour
-		s.after = func(d time.Duration) <-chan time.Time { delays <- d; return release }
+		s.ReadyWithin, s.FirstDelay, s.MaxDelay, s.MaxFalls, s.BreakFor = time.Minute, time.Second, 3*time.Second, 4, time.Hour
+		s.after = func(d time.Duration) <-chan time.Time {
+			if d == s.ReadyWithin {
+				return nil
+			}
+			delays <- d
+			return release
+		}
 	}).Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
