@@ -76,7 +76,7 @@ func profiles(path string) (stop func() error, err error) {
 	if path == "" {
 		return func() error { return nil }, nil
 	}
-	runtime.MemProfileRate = 4 << 10
+	runtime.MemProfileRate = 64 << 10 // finer than by itself, and not so fine that it shows in the CPU profile
 	cpu, err := os.Create(path + ".cpu.prof")
 	if err != nil {
 		return nil, err
