@@ -174,8 +174,11 @@ budgets:
 		t.Run(o.name, func(t *testing.T) {
 			alone := o.answered(t, g)
 			var both *record.Receipt
-			if !o.noElse {
+			switch {
+			case !o.noElse:
 				both = o.fallsBack(t, g)
+			case o.status >= 400:
+				both = o.staysRefused(t, g)
 			}
 			o.booked(t, g.balanced(t), alone, both)
 		})
@@ -184,7 +187,7 @@ budgets:
 
 // answered sends the request to the one target.
 func (o *outcome) answered(t *testing.T, g *gateway) *record.Receipt {
-	r := g.post(t, `{"model":"`+o.name+`","messages":[`+capital+`]`+o.asks+`}`)
+	r := g.post(t, ask(o.name, o.asks))
 	if r.Status != o.status {
 		t.Fatalf("status %d, want %d: %s", r.Status, o.status, r.Body)
 	}
@@ -193,6 +196,9 @@ func (o *outcome) answered(t *testing.T, g *gateway) *record.Receipt {
 		t.Errorf("headers %v", header)
 	}
 	rc := g.receipt(t, id)
+	if streamed := r.Status == 200 && o.asks == stream; (header.Get("X-Farthing-Cost-Usd") == rc.Cost.String()) == streamed {
+		t.Errorf("cost %q, the receipt says %s", header.Get("X-Farthing-Cost-Usd"), rc.Cost)
+	}
 	switch {
 	case o.status != 200:
 		o.saysWhy(t, refused(t, r))
@@ -201,8 +207,8 @@ func (o *outcome) answered(t *testing.T, g *gateway) *record.Receipt {
 		}
 	case o.asks == stream:
 		o.streamed(t, r, rc)
-	case header.Get("X-Farthing-Cost-Usd") != rc.Cost.String() || r.Body != completion("") && !strings.HasPrefix(r.Body, strings.TrimSuffix(completion(","), "}")):
-		t.Errorf("cost %q, body %s; the receipt says %s", header.Get("X-Farthing-Cost-Usd"), r.Body, rc.Cost)
+	case r.Body != completion("") && !strings.HasPrefix(r.Body, strings.TrimSuffix(completion(","), "}")):
+		t.Errorf("the answer is %s", r.Body)
 	}
 	if wait := map[int]string{429: "7", 503: "9"}[o.status]; strings.HasPrefix(o.name, "s") && wait != "" && header.Get("Retry-After") != wait {
 		t.Errorf("Retry-After %q, want %s", header.Get("Retry-After"), wait)
@@ -272,6 +278,7 @@ func (o *outcome) settled(t *testing.T, rc *record.Receipt, a *record.Attempt) {
 	if a.Cost != want || a.UsageSource != o.source || a.Target != o.name+"/m" || a.ID == "" || a.ID == rc.ID {
 		t.Errorf("attempt %+v, want cost %s, %s", a, want, o.source)
 	}
+	o.itemised(t, a)
 	status := o.upstatus
 	switch {
 	case o.script == nil || status == -1:
@@ -284,9 +291,29 @@ func (o *outcome) settled(t *testing.T, rc *record.Receipt, a *record.Attempt) {
 	}
 }
 
+// itemised checks that the lines of a bill add up to it: by the price book, or
+// the one of the provider's own cost. What is settled at its hold has no bill.
+func (o *outcome) itemised(t *testing.T, a *record.Attempt) {
+	t.Helper()
+	if o.cost == theHold || o.source == "none" {
+		return
+	}
+	var sum providers.Money
+	for _, l := range a.Lines {
+		m, err := providers.ParseMoney(l.Amount)
+		if err != nil {
+			t.Errorf("line %+v: %v", l, err)
+		}
+		sum += m
+	}
+	if sum != a.Cost || len(a.Lines) == 0 {
+		t.Errorf("the lines %+v add up to %s, the bill is %s", a.Lines, sum, a.Cost)
+	}
+}
+
 // fallsBack sends the request to a model with a second target, which serves.
 func (o *outcome) fallsBack(t *testing.T, g *gateway) *record.Receipt {
-	r := g.post(t, `{"model":"`+o.name+`-else","messages":[`+capital+`]`+o.asks+`}`)
+	r := g.post(t, ask(o.name+"-else", o.asks))
 	rc := g.receipt(t, r.Header.Get("X-Farthing-Id"))
 	if r.Status != 200 || r.Header.Get("X-Farthing-Target") != "spare/m" || rc.Target != "spare/m" || len(rc.Attempts) != 2 {
 		t.Fatalf("%d %v %s, attempts %+v", r.Status, r.Header, r.Body, rc.Attempts)
@@ -306,6 +333,19 @@ func (o *outcome) fallsBack(t *testing.T, g *gateway) *record.Receipt {
 	return rc
 }
 
+// staysRefused sends the request to a model with a second target, which is not
+// tried: the request itself is at fault.
+func (o *outcome) staysRefused(t *testing.T, g *gateway) *record.Receipt {
+	r := g.post(t, ask(o.name+"-else", o.asks))
+	rc := g.receipt(t, r.Header.Get("X-Farthing-Id"))
+	if r.Status != o.status || r.Header.Get("X-Farthing-Target") != o.name+"/m" || len(rc.Attempts) != 1 {
+		t.Fatalf("%d %v %s, attempts %+v", r.Status, r.Header, r.Body, rc.Attempts)
+	}
+	o.saysWhy(t, refused(t, r))
+	o.settled(t, rc, &rc.Attempts[0])
+	return rc
+}
+
 // booked checks that the target's own budget was charged what the receipts say.
 func (o *outcome) booked(t *testing.T, budgets map[string]admin.BudgetView, receipts ...*record.Receipt) {
 	t.Helper()
@@ -318,67 +358,4 @@ func (o *outcome) booked(t *testing.T, budgets map[string]admin.BudgetView, rece
 	if b, ok := budgets["targets/"+o.name+"/m"]; !ok || b.Spent != want {
 		t.Errorf("budget %+v (%v), want %s spent", b, ok, want)
 	}
-}
-
-// TestSentOnce proves that a request is sent once to each target, unchanged but
-// for its model: what may have been billed is never sent again.
-func TestSentOnce(t *testing.T) {
-	u := scripted(t, map[string]http.HandlerFunc{"dead": thenDies(nil), "spare": well})
-	g := serve(t, `
-providers:
-  dead: {type: openai-compatible, url: `+u.at("dead")+`, models: {m: {context: 8192, max_output: 100}}}
-  spare: {type: openai-compatible, url: `+u.at("spare")+`, models: {m: {context: 8192, max_output: 100}}}
-engines: {}
-models: {auto: [dead/m, spare/m]}
-budgets: {all: {limit: $1000}}
-prices: {rows: [{target: dead/m, input: 1, output: 10}, {target: spare/m, input: 1, output: 10}]}
-`)
-	body := `{"model":"auto","messages":[` + capital + `],"max_tokens":7,"metadata":{"kept":[1, 2]}}`
-	if r := g.post(t, body); r.Status != 200 {
-		t.Fatalf("%d %s", r.Status, r.Body)
-	}
-	for _, name := range []string{"dead", "spare"} {
-		calls := u.received(name)
-		if len(calls) != 1 {
-			t.Fatalf("%s was called %d times", name, len(calls))
-		}
-		if want := strings.Replace(body, `"auto"`, `"m"`, 1); calls[0].Body != want {
-			t.Errorf("%s got %s\nwant %s", name, calls[0].Body, want)
-		}
-		if h := calls[0].Header; h.Get("Via") != "1.1 farthing" || h.Get("Authorization") != "" {
-			t.Errorf("%s got the headers %v", name, h)
-		}
-	}
-	g.balanced(t)
-}
-
-// TestRests proves that a target which keeps failing is left alone for a while,
-// and that another one serves meanwhile.
-func TestRests(t *testing.T) {
-	u := scripted(t, map[string]http.HandlerFunc{"ill": says(500, `{}`), "spare": well})
-	g := serve(t, `
-providers:
-  ill: {type: openai-compatible, url: `+u.at("ill")+`, models: {m: {context: 8192, max_output: 100}}}
-  spare: {type: openai-compatible, url: `+u.at("spare")+`, models: {m: {context: 8192, max_output: 100}}}
-engines: {}
-models: {ill: ill/m, auto: [ill/m, spare/m]}
-budgets: {all: {limit: $1000}}
-prices: {rows: [{target: ill/m, input: 1, output: 10}, {target: spare/m, input: 1, output: 10}]}
-`)
-	failures := 0
-	var r reply
-	for range 20 {
-		if r = g.post(t, ask("ill", "")); r.Status != 502 {
-			break
-		}
-		failures++
-	}
-	if e := refused(t, r); r.Status != 503 || e.Code != "target_resting" || r.Header.Get("Retry-After") == "" || len(u.received("ill")) != failures {
-		t.Errorf("%d %v %+v after %d calls", r.Status, r.Header, e, len(u.received("ill")))
-	}
-	r = g.post(t, ask("auto", ""))
-	if rc := g.receipt(t, r.Header.Get("X-Farthing-Id")); r.Status != 200 || len(rc.Attempts) != 1 || len(u.received("ill")) != failures {
-		t.Errorf("%d %s, attempts %+v", r.Status, r.Body, rc.Attempts)
-	}
-	g.balanced(t)
 }
