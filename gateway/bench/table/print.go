@@ -43,7 +43,7 @@ func New(version string, rounds int, moment time.Duration, short bool) *Table {
 
 // Print writes the table for people.
 func (t *Table) Print(out io.Writer) error {
-	fmt.Fprintf(out, "farthing %s on %s, %s; %d rounds of %s, median (p10 – p90) over them\n", t.Version, t.Machine, Plural(t.Cores, "core"), t.Rounds, t.Moment)
+	fmt.Fprintf(out, "farthing %s on %s, %s; %s of %s, median (p10 – p90) over them\n", t.Version, t.Machine, Plural(t.Cores, "core"), Plural(t.Rounds, "round"), t.Moment)
 	if t.Short {
 		fmt.Fprintln(out, "a short run: it proves that every row can be measured, and its figures mean little")
 	}

@@ -62,7 +62,7 @@ func TestPrint(t *testing.T) {
 	if err := table.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	const want = `farthing 1 on a machine, 2 cores; 1 rounds of 1s, median (p10 – p90) over them
+	const want = `farthing 1 on a machine, 2 cores; 1 round of 1s, median (p10 – p90) over them
 
 group: what it is
   one  ours    time         1.5 µs  (1.5 µs – 1.5 µs)  × 0.5  (0.5 – 0.5)  of theirs
