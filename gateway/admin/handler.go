@@ -17,20 +17,20 @@ import (
 // admin key as a bearer.
 func Handler(s *Service, adminKey string) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /admin/v1/keys", reply(func(r *http.Request) (any, error) { return s.ListKeys(r.Context()) }))
-	mux.HandleFunc("POST /admin/v1/keys", reply(func(r *http.Request) (any, error) {
+	mux.HandleFunc("GET /admin/v1/keys", s.reply(func(r *http.Request) (any, error) { return s.ListKeys(r.Context()) }))
+	mux.HandleFunc("POST /admin/v1/keys", s.reply(func(r *http.Request) (any, error) {
 		var n NewKey
 		if err := decode(r, &n); err != nil {
 			return nil, err
 		}
 		return s.CreateKey(r.Context(), n)
 	}))
-	mux.HandleFunc("DELETE /admin/v1/keys/{name...}", reply(func(r *http.Request) (any, error) { return s.RevokeKey(r.Context(), r.PathValue("name")) }))
-	mux.HandleFunc("GET /admin/v1/budgets", reply(func(r *http.Request) (any, error) { return s.Budgets(r.Context()) }))
-	mux.HandleFunc("GET /admin/v1/prices", reply(func(r *http.Request) (any, error) { return s.Prices(r.Context(), r.URL.Query().Get("match")) }))
-	mux.HandleFunc("GET /admin/v1/prices/{target...}", reply(func(r *http.Request) (any, error) { return s.PriceOf(r.Context(), r.PathValue("target")) }))
-	mux.HandleFunc("GET /admin/v1/targets", reply(func(*http.Request) (any, error) { return s.Targets(), nil }))
-	mux.HandleFunc("GET /admin/v1/receipts", reply(func(r *http.Request) (any, error) {
+	mux.HandleFunc("DELETE /admin/v1/keys/{name...}", s.reply(func(r *http.Request) (any, error) { return s.RevokeKey(r.Context(), r.PathValue("name")) }))
+	mux.HandleFunc("GET /admin/v1/budgets", s.reply(func(r *http.Request) (any, error) { return s.Budgets(r.Context()) }))
+	mux.HandleFunc("GET /admin/v1/prices", s.reply(func(r *http.Request) (any, error) { return s.Prices(r.Context(), r.URL.Query().Get("match")) }))
+	mux.HandleFunc("GET /admin/v1/prices/{target...}", s.reply(func(r *http.Request) (any, error) { return s.PriceOf(r.Context(), r.PathValue("target")) }))
+	mux.HandleFunc("GET /admin/v1/targets", s.reply(func(*http.Request) (any, error) { return s.Targets(), nil }))
+	mux.HandleFunc("GET /admin/v1/receipts", s.reply(func(r *http.Request) (any, error) {
 		limit, err := pageSize(r.URL.Query().Get("limit"))
 		if err != nil {
 			return nil, err
@@ -38,7 +38,7 @@ func Handler(s *Service, adminKey string) http.Handler {
 		page, err := s.Receipts.Page(r.Context(), r.URL.Query().Get("before"), limit)
 		return page, storeError(err)
 	}))
-	mux.HandleFunc("GET /admin/v1/receipts/{id}", reply(func(r *http.Request) (any, error) {
+	mux.HandleFunc("GET /admin/v1/receipts/{id}", s.reply(func(r *http.Request) (any, error) {
 		rc, ok, err := s.Receipts.Find(r.Context(), r.PathValue("id"))
 		switch {
 		case err != nil:
@@ -48,7 +48,7 @@ func Handler(s *Service, adminKey string) http.Handler {
 		}
 		return rc, nil
 	}))
-	mux.HandleFunc("/", reply(func(r *http.Request) (any, error) {
+	mux.HandleFunc("/", s.reply(func(r *http.Request) (any, error) {
 		return nil, &providers.Error{Kind: providers.NotFound, Message: "no such operation: " + r.Method + " " + r.URL.Path}
 	}))
 	return guard(adminKey, mux)
@@ -88,7 +88,9 @@ type problem struct {
 	Param string `json:"param,omitempty"`
 }
 
-func reply(f func(*http.Request) (any, error)) http.HandlerFunc {
+// reply serves an operation. What went wrong on our side is logged with its
+// cause, which nobody is told.
+func (s *Service) reply(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := f(r)
 		if err == nil {
@@ -99,6 +101,9 @@ func reply(f func(*http.Request) (any, error)) http.HandlerFunc {
 		status, ok := statuses[e.Kind]
 		if !ok {
 			status = http.StatusInternalServerError
+		}
+		if status >= http.StatusInternalServerError && s.Log != nil {
+			s.Log.Warn("an operation failed", "operation", r.Method+" "+r.URL.Path, "error", err)
 		}
 		write(w, status, problem{Error: e.Message, Param: e.Param})
 	}

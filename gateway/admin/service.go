@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sort"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ type Service struct {
 	Targets  func() []TargetStatus
 	Audit    func(ctx context.Context, line []byte) error
 	Now      func() time.Time
+	Log      *slog.Logger // hears the causes that nobody is told; nil: nobody
 }
 
 // NewKey is what a key is made from. Expires is a date or a number of days

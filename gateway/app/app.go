@@ -191,9 +191,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	records, stopRecords := context.WithCancel(context.WithoutCancel(ctx))
 	go a.recorder.Run(records)
+	err := a.banner(ctx) // whoever gets an answer can also read how
 	failed := make(chan error, 1)
 	go func() { failed <- a.edge.Run() }()
-	err := a.banner(ctx)
 	if a.o.Serving != nil {
 		a.o.Serving(a.edge.Addr())
 	}

@@ -98,7 +98,7 @@ func TestFull(t *testing.T) {
 	if len(c.Found) > 0 {
 		t.Fatalf("%s", text(c.Found))
 	}
-	want := []string{"h200/deepseek-r1", "deepseek/deepseek-chat", "openai/gpt-5.4-mini", "openai/o1", "openrouter/deepseek/deepseek-r1"}
+	want := []string{"h200/deepseek-r1", "deepseek/deepseek-v4-flash", "openai/gpt-5.4-mini", "openai/o1", "openrouter/deepseek/deepseek-r1"}
 	if diff := cmp.Diff(want, c.Targets); diff != "" {
 		t.Error(diff)
 	}

@@ -12,6 +12,7 @@ import (
 	"farthing/gateway/config"
 	"farthing/gateway/edge/local"
 	"farthing/gateway/flow"
+	"farthing/gateway/telemetry"
 	"farthing/policies/budget"
 	"farthing/policies/key"
 	"farthing/policies/ledger"
@@ -42,7 +43,8 @@ func compile(ctx context.Context, l *config.Loaded, before *world.World, start w
 	var all []providers.Problem
 	book, found := catalog.Embedded().With(file.Prices.Rows)
 	all = append(all, found...)
-	if book == nil {
+	priced := book != nil
+	if !priced { // the rows' mistakes have been found; what follows from them is not one more
 		book = catalog.Embedded()
 	}
 	w, found := world.New(ctx, file, book, before, start)
@@ -57,10 +59,17 @@ func compile(ctx context.Context, l *config.Loaded, before *world.World, start w
 	s.keys, found = key.Compile(file.Keys, file.KeyDefaults, file.Location())
 	all = append(all, found...)
 	all = append(all, s.spentModels()...)
-	all = append(all, s.unpriced()...)
+	if priced {
+		all = append(all, s.unpriced()...)
+	}
 	all = append(all, s.prices(&file.Prices)...)
 	if _, err := ledger.ParseWhenDown(file.Store.WhenDown.Paid); err != nil {
 		all = append(all, providers.Problemf("store.when_down.paid", "%v", err))
+	}
+	if otlp, err := file.Telemetry.OTLP.Resolve(); err == nil && !file.Telemetry.OTLP.IsZero() {
+		if err := telemetry.CheckEndpoint(otlp); err != nil {
+			all = append(all, providers.Problemf("telemetry.otlp", "%v", err))
+		}
 	}
 	return s, l.Diagnostics(all)
 }
@@ -69,7 +78,7 @@ func compile(ctx context.Context, l *config.Loaded, before *world.World, start w
 // of `auto`. Models that are patterns stand for whatever is asked and are left
 // out.
 func (s *serving) targets() []*providers.Target {
-	var all []*providers.Target
+	all := []*providers.Target{}
 	add := func(t *providers.Target) {
 		if !slices.ContainsFunc(all, func(o *providers.Target) bool { return o.Name == t.Name }) {
 			all = append(all, t)
@@ -111,9 +120,9 @@ func (s *serving) spentModels() (all []providers.Problem) {
 }
 
 // unpriced finds the paid targets that the file names and nobody has a price
-// for.
+// for, or that are no longer served.
 func (s *serving) unpriced() (all []providers.Problem) {
-	file := &s.loaded.File
+	file, today := &s.loaded.File, time.Now().UTC().Format(time.DateOnly)
 	if file.Prices.UnknownModel == "like_dearest_of_provider" {
 		return nil
 	}
@@ -125,6 +134,9 @@ func (s *serving) unpriced() (all []providers.Problem) {
 			t, ok := s.world.Lookup(from)
 			if !ok || t.SelfHosted {
 				continue
+			}
+			if e, ok := s.world.Book.Entry(t.Type, t.ID); ok && e.Can != nil && e.Can.Retired != "" && e.Can.Retired <= today {
+				all = append(all, providers.Warningf(fmt.Sprintf("models.%s.from[%d]", name, i), "%s was switched off by its provider on %s, so far as the price book knows", from, e.Can.Retired))
 			}
 			if row, ok := s.world.Book.For(t, time.Now()); !ok || !row.Priced() {
 				all = append(all, providers.Problemf(fmt.Sprintf("models.%s.from[%d]", name, i),

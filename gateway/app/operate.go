@@ -16,7 +16,7 @@ import (
 // service is the operator's side of this gateway.
 func (a *App) service() *admin.Service {
 	return &admin.Service{
-		Keys: a.store, Ring: a.keys, Audit: a.store.AppendAudit, Now: time.Now, Ledger: a.ledger, Receipts: a.recorder,
+		Keys: a.store, Ring: a.keys, Audit: a.store.AppendAudit, Log: a.log, Now: time.Now, Ledger: a.ledger, Receipts: a.recorder,
 		Defaults: func() key.Defaults { return a.serving().keys.Defaults },
 		Pinned:   func() []key.Key { return pinned(a.serving().keys) },
 		Tree:     func() *budget.Tree { return a.serving().state.Tree },
@@ -36,7 +36,7 @@ func pinned(f key.File) []key.Key {
 // targets shows the targets that models of the file stand for now.
 func (a *App) targets() []admin.TargetStatus {
 	now := a.serving()
-	var all []admin.TargetStatus
+	all := []admin.TargetStatus{}
 	for _, t := range now.targets() {
 		conn := now.state.Conns[t.Provider]
 		s := admin.TargetStatus{Name: t.Name, SelfHosted: t.SelfHosted, State: "up"}

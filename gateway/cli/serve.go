@@ -25,7 +25,9 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	if c.JSONLogs {
 		handler = slog.NewJSONHandler(s.err, options)
 	}
-	a, err := app.New(ctx, app.Options{Config: c.Config, FirstKey: c.FirstKey, PublicURL: c.PublicURL, Log: slog.New(handler), Out: s.out})
+	log := slog.New(handler)
+	slog.SetDefault(log) // for libraries that log by themselves
+	a, err := app.New(ctx, app.Options{Config: c.Config, FirstKey: c.FirstKey, PublicURL: c.PublicURL, Log: log, Out: s.out})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
@@ -47,6 +49,7 @@ func New(ctx context.Context, endpoint, version string) (*Telemetry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("telemetry resource: %w", err)
 	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { slog.Warn("telemetry could not be delivered", "error", err) }))
 	t := &Telemetry{registry: prometheus.NewRegistry()}
 	prom, err := otelprom.New(otelprom.WithRegisterer(t.registry), otelprom.WithoutScopeInfo(), otelprom.WithoutTargetInfo())
 	if err != nil {
@@ -68,6 +71,15 @@ func New(ctx context.Context, endpoint, version string) (*Telemetry, error) {
 	return t, t.instruments.create(t.meter)
 }
 
+// CheckEndpoint says what is wrong with the base URL of a collector.
+func CheckEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("otlp: %q is no http or https URL, such as http://127.0.0.1:4318", endpoint)
+	}
+	return nil
+}
+
 // maxSeries bounds the label sets of one instrument, and those remembered for
 // all: labels are names from the file and from the catalog, never from clients,
 // but an operator may write many. What goes beyond is counted as one.
@@ -75,9 +87,8 @@ const maxSeries = 10_000
 
 func (t *Telemetry) startOTLP(ctx context.Context, endpoint string, res *resource.Resource) (sdkmetric.Reader, error) {
 	// The exporters take anything, and go to their default where it is no URL.
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("otlp: %q is no http or https URL, such as http://127.0.0.1:4318", endpoint)
+	if err := CheckEndpoint(endpoint); err != nil {
+		return nil, err
 	}
 	endpoint = strings.TrimRight(endpoint, "/")
 	spans, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"))

@@ -180,7 +180,11 @@ func (r *Ring) Refresh(ctx context.Context) error {
 		changed, version, err = r.store.ChangedKeys(ctx, 0)
 	}
 	if r.down.Swap(err != nil) != (err != nil) {
-		r.log.Warn("the store of keys", "reachable", err == nil, "error", err)
+		if err != nil {
+			r.log.Warn("the store of keys cannot be reached: known keys go on working", "error", err)
+		} else {
+			r.log.Info("the store of keys answers again")
+		}
 	}
 	if err != nil || len(changed) == 0 && version == since {
 		return err

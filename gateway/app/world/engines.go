@@ -59,6 +59,7 @@ func (w *World) addEngines(ctx context.Context, file *config.File, before *World
 		e, found := w.newEngine(name, configured[name], start)
 		problems = append(problems, found...)
 		if e == nil {
+			w.mistaken[name] = true
 			continue
 		}
 		if before != nil && before.engines[name] != nil && before.engines[name].fingerprint == e.fingerprint {
@@ -145,6 +146,9 @@ func (e *engine) reach(path string, start Starter) *providers.Problem {
 	}
 	if err == nil && e.url == "" && e.row.Name != embeddedType {
 		err = errors.New("it needs a url")
+	}
+	if err != nil && !secret.IsZero() {
+		path += ".url"
 	}
 	if err != nil {
 		p := providers.Problemf(path, "%v", err)

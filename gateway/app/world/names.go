@@ -22,9 +22,10 @@ func (w *World) Catalog() names.Catalog {
 	}
 }
 
-// Configured says whether a provider or an engine has this name.
+// Configured says whether a provider or an engine has this name, be it with a
+// mistake.
 func (w *World) Configured(name string) bool {
-	return w.providers[name] != nil || w.engines[name] != nil
+	return w.providers[name] != nil || w.engines[name] != nil || w.mistaken[name]
 }
 
 // Lookup finds provider/model or engine/model. A configured provider has any
@@ -40,13 +41,15 @@ func (w *World) Lookup(target string) (providers.Target, bool) {
 	if p := w.providers[owner]; p != nil {
 		return p.target(w.Book, model), true
 	}
-	return providers.Target{}, false
+	// One with a mistake may have any model, so that only the mistake is told;
+	// as a self-hosted target it needs no price.
+	return providers.Target{Name: target, Provider: owner, ID: model, SelfHosted: true}, w.mistaken[owner]
 }
 
 func (w *World) engineModels(name string) ([]providers.Target, bool) {
 	e := w.engines[name]
 	if e == nil {
-		return nil, false
+		return nil, w.mistaken[name]
 	}
 	return e.chatModels(), true
 }
@@ -55,6 +58,9 @@ func (w *World) engineModels(name string) ([]providers.Target, bool) {
 // configured providers that have it.
 func (w *World) bare(model string) (own string, others []string) {
 	maker, hasMaker := w.Book.Maker(model)
+	if w.mistaken[maker] {
+		own = maker + "/" + model
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.providers)) {
 		p := w.providers[name]
 		switch _, has := w.Book.Entry(p.row.Name, model); {

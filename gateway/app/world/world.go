@@ -35,6 +35,7 @@ type World struct {
 
 	providers map[string]*provider
 	engines   map[string]*engine
+	mistaken  map[string]bool // providers and engines whose part of the file is wrong, which has been said
 }
 
 // provider is one configured paid API.
@@ -51,7 +52,7 @@ type provider struct {
 // file has no section that says otherwise. Connections of before are kept where
 // their part of the file is the same.
 func New(ctx context.Context, file *config.File, book *catalog.Book, before *World, start Starter) (*World, []providers.Problem) {
-	w := &World{Book: book, providers: map[string]*provider{}, engines: map[string]*engine{}}
+	w := &World{Book: book, providers: map[string]*provider{}, engines: map[string]*engine{}, mistaken: map[string]bool{}}
 	configured := file.Providers
 	if configured == nil {
 		configured = w.fromEnvironment()
@@ -61,6 +62,7 @@ func New(ctx context.Context, file *config.File, book *catalog.Book, before *Wor
 		p, found := newProvider(name, configured[name])
 		problems = append(problems, found...)
 		if p == nil {
+			w.mistaken[name] = true
 			continue
 		}
 		if before != nil && before.providers[name] != nil && before.providers[name].fingerprint == p.fingerprint {
@@ -146,7 +148,7 @@ func newProvider(name string, c providers.Config) (*provider, []providers.Proble
 func providerKey(path, name string, row catalog.Provider, c providers.Config) (string, *providers.Problem) {
 	secret, path := c.Key, path+".key"
 	if secret.IsZero() && len(c.Keys) > 0 {
-		secret = c.Keys[0].Secret
+		secret, path = c.Keys[0].Secret, path+"s[0]"
 	}
 	if secret.IsZero() {
 		own := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name)) + "_API_KEY"

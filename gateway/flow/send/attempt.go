@@ -111,7 +111,7 @@ func (a *Attempt) Send(ctx context.Context) (*Answer, error) {
 		return nil, a.fail(notSent, err)
 	}
 	up := a.detach(ctx)
-	up, a.span = a.parts.Telemetry.Attempt(up, a.Target.Provider, a.Target.Name, a.ID)
+	up, a.span = a.parts.Telemetry.Attempt(up, a.Target.Provider, a.Target.ID, a.ID)
 	response, err := a.Conn.Client.Do(up, upstream.Call{
 		Method: "POST",
 		Path:   a.Conn.Path,

@@ -125,7 +125,7 @@ func (a *Attempt) record(b bill, cause error, took time.Duration) {
 	a.span.Answer(m.Model, string(m.Finish), b.usage.TotalInput(), b.usage.TotalOutput())
 	a.span.End(failed)
 	a.parts.Telemetry.Attempted(context.Background(), telemetry.Attempt{
-		Target: a.Target.Name, Provider: a.Target.Provider, Model: a.Target.Name, Outcome: outcome, Source: string(b.source),
+		Target: a.Target.Name, Provider: a.Target.Provider, Model: a.Target.ID, Outcome: outcome, Source: string(b.source),
 		Duration: took, FirstByte: a.first, Input: b.usage.TotalInput(), Output: b.usage.TotalOutput(), USD: float64(b.cost) / float64(providers.Dollar),
 	})
 	a.Settled(at)
