@@ -71,7 +71,7 @@ func (g *decisions) round(_ context.Context, s *table.Sheet) error {
 		e := repeat(g.b, 64, func() *route.Input { return in }, func(in *route.Input) { _, _ = g.rules.Decide(in) })
 		name := table.Plural(len(in.Candidates), "candidate")
 		of := s.Of(name, "decide", "")
-		of.Put("time", "ns", e.ns)
+		of.Put("CPU time", "ns", e.ns)
 		of.Put("allocations", "", e.allocs)
 	}
 	return nil

@@ -92,7 +92,7 @@ func (g *estimates) note(s *table.Sheet, c *chat, b *providers.Brief, who string
 		than = "tiktoken-go"
 	}
 	of := s.Of(c.name, who, than)
-	of.Put("time", "ns", e.ns)
+	of.Put("CPU time", "ns", e.ns)
 	of.Put("allocations", "", e.allocs)
 	of.Put("throughput", "MB/s", float64(bytes)/e.ns*1000)
 }

@@ -102,8 +102,8 @@ type turns interface {
 }
 
 var groups = []group{
-	{"estimate", "policies/estimate reads a chat and counts it for one target; one goroutine", openEstimate},
-	{"decide", "route.Rules.Decide under two policies; one goroutine", openDecide},
+	{"estimate", "policies/estimate reads a chat and counts it for one target; one goroutine, its CPU time with garbage collection", openEstimate},
+	{"decide", "route.Rules.Decide under two policies; one goroutine, its CPU time", openDecide},
 	{"hold", "ledger.Hold and Settle over three budgets with four limits; the yardstick commits one number", openHold},
 	{"request", "a chat with a small answer; added: more than the same quantile without a proxy", openRequests},
 	{"stream", "a chat with 200 events, one every 2 ms for one client, else as fast as they go; delay: from the upstream's clock in the event to the client", openStreams},

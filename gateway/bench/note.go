@@ -26,7 +26,9 @@ func noteStreams(s *table.Sheet, round []seen) {
 		of := o.of(s)
 		of.Put("events", "1/s", float64(len(o.delays))/o.load.elapsed.Seconds())
 		of.Put("first event p50", "ns", table.Quantile(o.firsts, 0.5))
-		of.Put("first event p99", "ns", table.Quantile(o.firsts, 0.99))
+		if o.kind.count > 1 { // one client has a stream or two in a round: no p99
+			of.Put("first event p99", "ns", table.Quantile(o.firsts, 0.99))
+		}
 		of.Put("event delay p50", "ns", table.Quantile(o.delays, 0.5))
 		of.Put("event delay p99", "ns", table.Quantile(o.delays, 0.99))
 		if o.way.part != nil && o.kind.count == 1 {

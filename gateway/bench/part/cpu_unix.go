@@ -4,8 +4,9 @@ package part
 
 import "syscall"
 
-// processorTime is what this process has used so far, in ns.
-func processorTime() int64 {
+// ProcessorTime is the CPU time of this process so far, all threads together, in
+// ns; 0 where the system does not say.
+func ProcessorTime() int64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0

@@ -63,7 +63,7 @@ func Serve(kinds map[string]Kind, args []string, in io.Reader, out io.Writer) er
 			for asked := bufio.NewScanner(in); asked.Scan(); {
 				var m runtime.MemStats
 				runtime.ReadMemStats(&m)
-				_ = answer.Encode(Used{processorTime(), m.Mallocs})
+				_ = answer.Encode(Used{ProcessorTime(), m.Mallocs})
 			}
 		}()
 	}
