@@ -62,8 +62,10 @@ func serve(t *testing.T, file string) *gateway {
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop = stop
 	serving := make(chan string, 1)
-	a, err := app.New(ctx, app.Options{Config: path, Out: g.Out, Log: slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Serving: func(data, _ string) { serving <- data }})
+	a, err := app.New(ctx, app.Options{
+		Config: path, Out: g.Out, Log: slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Serving: func(data, _ string) { serving <- data },
+	})
 	if err != nil {
 		stop()
 		t.Fatalf("the gateway does not start: %v\n%s", err, g.Log)

@@ -141,7 +141,7 @@ budgets:
   rescue: {inside: all, when: 'fallback_from != ""', limit: $LIMIT}
   after-ill: {inside: all, when: 'fallback_from.startsWith("ill/") && !self_hosted && provider == "corp"', limit: $1}
 `
-	g, u := policed(t, strings.Replace(budgets, "LIMIT", "1", 1))
+	g, _ := policed(t, strings.Replace(budgets, "LIMIT", "1", 1))
 	for _, model := range []string{"big", "ill-paid"} {
 		if r := g.post(t, ask(model, "")); r.Status != 200 {
 			t.Fatalf("%d %s", r.Status, r.Body)
@@ -153,7 +153,7 @@ budgets:
 			t.Errorf("%s spent %s, want %s", name, got, want)
 		}
 	}
-	g, u = policed(t, strings.Replace(budgets, "LIMIT", "0.000001", 1))
+	g, u := policed(t, strings.Replace(budgets, "LIMIT", "0.000001", 1))
 	r := g.post(t, ask("ill-paid", ""))
 	rc := g.receipt(t, r.Header.Get("X-Farthing-Id"))
 	if refused(t, r); r.Status != 502 || len(rc.Attempts) != 1 || !strings.Contains(strings.Join(rc.Notes, " "), "rescue") {

@@ -24,8 +24,10 @@ const (
 	Canceled // the client left
 )
 
-var kindNames = [...]string{"internal", "invalid", "unauthenticated", "forbidden", "not_found", "too_large",
-	"over_budget", "rate_limited", "upstream", "unavailable", "timeout", "canceled"}
+var kindNames = [...]string{
+	"internal", "invalid", "unauthenticated", "forbidden", "not_found", "too_large",
+	"over_budget", "rate_limited", "upstream", "unavailable", "timeout", "canceled",
+}
 
 // String is the kind's name in metrics and receipts.
 func (k Kind) String() string { return kindNames[k] }

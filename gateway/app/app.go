@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"farthing/gateway/admin"
+	"farthing/gateway/app/plan"
 	"farthing/gateway/app/world"
 	"farthing/gateway/config"
 	"farthing/gateway/edge"
@@ -64,7 +65,7 @@ type App struct {
 	process   *world.Process
 
 	mu  sync.Mutex // guards now and whoever replaces it
-	now *serving
+	now *plan.Plan
 }
 
 // New wires a gateway. It opens the store and the data folder and starts the
@@ -109,7 +110,7 @@ func (a *App) build(ctx context.Context, loaded *config.Loaded) error {
 	if err := openData(file.Data); err != nil {
 		return err
 	}
-	next, found := compile(ctx, loaded, nil, a.process.Start)
+	next, found := plan.Compile(ctx, loaded, nil, a.process.Start)
 	report(a.log, found)
 	if err := config.Err(found); err != nil {
 		return err
@@ -123,12 +124,14 @@ func (a *App) build(ctx context.Context, loaded *config.Loaded) error {
 	if err != nil {
 		return err
 	}
-	a.flow = flow.New(flow.Parts{Keys: a.keys, Estimator: a.estimator, Ledger: a.ledger, Recorder: a.recorder,
-		Telemetry: a.telemetry, Log: a.log, AdminKey: adminKey}, next.state)
+	a.flow = flow.New(flow.Parts{
+		Keys: a.keys, Estimator: a.estimator, Ledger: a.ledger, Recorder: a.recorder,
+		Telemetry: a.telemetry, Log: a.log, AdminKey: adminKey,
+	}, next.State)
 	a.admin = a.service()
 	a.edge, err = edge.New(edge.Options{
 		Listen: file.Server.Listen, AdminListen: file.Server.Admin.Listen, TLSCert: file.Server.TLS.Cert, TLSKey: file.Server.TLS.Key,
-		LoopbackOnly: loopbackOnly(file), Ready: a.ready, Log: a.log,
+		LoopbackOnly: plan.LoopbackOnly(file), Ready: a.ready, Log: a.log,
 		Handlers: map[string]flow.Handler{"chat.completions": a.flow.Chat, "models": a.flow.Models, "receipts": a.flow.Receipt},
 	})
 	if err != nil {
@@ -159,7 +162,7 @@ func (a *App) openParts(ctx context.Context, file *config.File) (err error) {
 	if a.telemetry, err = telemetry.New(ctx, endpoint, Version); err != nil {
 		return err
 	}
-	a.keys = key.NewRing(a.store, a.now.keys, time.Now, a.log)
+	a.keys = key.NewRing(a.store, a.now.Keys, time.Now, a.log)
 	_ = a.keys.Refresh(limited) // a store that is away has been reported
 	offline, err := ledger.ParseWhenDown(file.Store.WhenDown.Paid)
 	if err != nil {
@@ -254,7 +257,7 @@ func (a *App) watch(ctx context.Context) {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
 	defer signal.Stop(again)
-	if err := config.Watch(ctx, a.serving().loaded, again, a.apply, a.log); err != nil {
+	if err := config.Watch(ctx, a.serving().Loaded, again, a.apply, a.log); err != nil {
 		a.log.Error("changes of the file will go unnoticed", "error", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"farthing/gateway/admin"
+	"farthing/gateway/app/plan"
 	"farthing/gateway/config"
 	"farthing/policies/route"
 )
@@ -21,7 +22,7 @@ func (a *App) letIn(file *config.File) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !loopbackOnly(file) && known == "" && a.keys.Count() == 0 && !a.o.FirstKey {
+	if !plan.LoopbackOnly(file) && known == "" && a.keys.Count() == 0 && !a.o.FirstKey {
 		return "", fmt.Errorf("%s is open to other machines, and there is neither a key nor an admin key: make one first with `farthing keys create --owner NAME`, set %s, or start with --first-key",
 			file.Server.Listen, adminKeyEnv)
 	}
@@ -42,21 +43,25 @@ func (a *App) banner(ctx context.Context) error {
 		a.log.Warn("store: " + w)
 	}
 	now := a.serving()
+	secret, err := a.firstKey(limited)
+	if err != nil {
+		return err
+	}
 	data, operations := a.edge.Addr()
 	w := tabwriter.NewWriter(a.o.Out, 0, 4, 2, ' ', 0)
 	say := func(what, format string, args ...any) {
 		fmt.Fprintf(w, "  %s\t%s\n", what, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(w, "farthing %s\n", Version)
-	say("listens", "%s%s", scheme(&now.loaded.File), reachable(data))
+	say("listens", "%s%s", scheme(&now.Loaded.File), reachable(data))
 	if operations != data {
-		say("admin", "%s%s", scheme(&now.loaded.File), reachable(operations))
+		say("admin", "%s%s", scheme(&now.Loaded.File), reachable(operations))
 	}
 	say("store", "%s", level)
-	for _, line := range now.world.Told {
+	for _, line := range now.World.Told {
 		say("found", "%s", line)
 	}
-	for _, t := range now.targets() {
+	for _, t := range now.Targets() {
 		say("target", "%s", t.Name)
 	}
 	if a.adminKeyPath != "" {
@@ -68,13 +73,13 @@ func (a *App) banner(ctx context.Context) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return a.sayCurl(limited, now)
+	return a.sayCurl(now, secret)
 }
 
-func (a *App) sayBudgets(say func(string, string, ...any), now *serving) {
-	budgets := now.loaded.File.Budgets
+func (a *App) sayBudgets(say func(string, string, ...any), now *plan.Plan) {
+	budgets := now.Loaded.File.Budgets
 	switch {
-	case now.loaded.Path == "":
+	case now.Loaded.Path == "":
 		say("budget", "$5 per day over everything, because there is no file; write `budgets: {default: {limit: $5 per day}}` into one to change it (serve -c FILE)")
 	case len(budgets) == 0:
 		say("budget", "none: nothing limits what is spent; add `budgets: {all: {limit: $20 per month}}` to the file")
@@ -83,9 +88,9 @@ func (a *App) sayBudgets(say func(string, string, ...any), now *serving) {
 	}
 }
 
-func (a *App) sayLearning(say func(string, string, ...any), now *serving) {
-	for _, name := range now.state.Names.Names() {
-		m, err := now.state.Names.Resolve(name)
+func (a *App) sayLearning(say func(string, string, ...any), now *plan.Plan) {
+	for _, name := range now.State.Names.Names() {
+		m, err := now.State.Names.Resolve(name)
 		if err == nil && m.Pick == route.BestValue && len(m.Targets) > 1 {
 			say("quality", "not learned yet: best_value goes by the targets' published abilities")
 			return
@@ -93,12 +98,12 @@ func (a *App) sayLearning(say func(string, string, ...any), now *serving) {
 	}
 }
 
-func (a *App) sayDoor(say func(string, string, ...any), now *serving) {
+func (a *App) sayDoor(say func(string, string, ...any), now *plan.Plan) {
 	keys := a.keys.Count()
 	switch {
-	case now.state.Open && keys > 0:
+	case now.State.Open && keys > 0:
 		say("keys", "%d; programs on this machine need none (open_on_localhost)", keys)
-	case now.state.Open:
+	case now.State.Open:
 		say("keys", "none needed from this machine (open_on_localhost)")
 	default:
 		say("keys", "%d; every request needs one", keys)
@@ -106,29 +111,29 @@ func (a *App) sayDoor(say func(string, string, ...any), now *serving) {
 }
 
 // sayCurl prints a line that works as it stands, with the first key if one was
-// asked for.
-func (a *App) sayCurl(ctx context.Context, now *serving) error {
+// made, or what is missing for one.
+func (a *App) sayCurl(now *plan.Plan, secret string) error {
+	if len(now.Targets()) == 0 && len(now.Loaded.File.Models) == 0 {
+		_, err := fmt.Fprintln(a.o.Out, "\nnothing can answer yet: set OPENAI_API_KEY, DEEPSEEK_API_KEY or another provider's key, or start a model server such as Ollama on this machine")
+		return err
+	}
 	url := a.o.PublicURL
 	if url == "" {
 		data, _ := a.edge.Addr()
-		url = scheme(&now.loaded.File) + reachable(data)
-	}
-	secret, err := a.firstKey(ctx)
-	if err != nil {
-		return err
+		url = scheme(&now.Loaded.File) + reachable(data)
 	}
 	authorization := ""
 	switch {
 	case secret != "":
 		authorization = fmt.Sprintf(" \\\n    -H 'Authorization: Bearer %s'", secret)
-	case !now.state.Open:
+	case !now.State.Open:
 		authorization = " \\\n    -H 'Authorization: Bearer fk-…'"
 	}
 	model := "auto"
-	if names := now.state.Names.Names(); len(names) > 0 && !slices.Contains(names, model) {
+	if names := now.State.Names.Names(); len(names) > 0 && !slices.Contains(names, model) {
 		model = names[0]
 	}
-	_, err = fmt.Fprintf(a.o.Out, "\ntry it:\n  curl %s/v1/chat/completions%s \\\n    -H 'Content-Type: application/json' \\\n    -d '{\"model\": \"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"What is the capital of France?\"}]}'\n",
+	_, err := fmt.Fprintf(a.o.Out, "\ntry it:\n  curl %s/v1/chat/completions%s \\\n    -H 'Content-Type: application/json' \\\n    -d '{\"model\": \"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"What is the capital of France?\"}]}'\n",
 		strings.TrimRight(url, "/"), authorization, model)
 	return err
 }

@@ -1,10 +1,10 @@
 // Package app puts the gateway together and is the only package that sees every
 // other: New opens the store, compiles the file and wires the parts; Run serves
 // until its context ends and then drains; a changed file is compiled whole and
-// swapped in, or not at all.
+// swapped in, or not at all. A file becomes what serves in package plan, its
+// providers and engines in package world.
 //
 //	app.go       New, Run
-//	compile.go   a file and its world (package world) → the flow's State
 //	reload.go    a changed file, engines' changed models
 //	store.go     Redis or SQLite
 //	data.go      the data folder and the admin key

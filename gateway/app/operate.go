@@ -17,28 +17,33 @@ import (
 func (a *App) service() *admin.Service {
 	return &admin.Service{
 		Keys: a.store, Ring: a.keys, Audit: a.store.AppendAudit, Log: a.log, Now: time.Now, Ledger: a.ledger, Receipts: a.recorder,
-		Defaults: func() key.Defaults { return a.serving().keys.Defaults },
-		Pinned:   func() []key.Key { return pinned(a.serving().keys) },
-		Tree:     func() *budget.Tree { return a.serving().state.Tree },
-		Book:     func() *catalog.Book { return a.serving().state.Book },
+		Defaults: func() key.Defaults { return a.serving().Keys.Defaults },
+		Pinned:   func() []key.Key { return pinned(a.serving().Keys, a.serving().State.Open) },
+		Tree:     func() *budget.Tree { return a.serving().State.Tree },
+		Book:     func() *catalog.Book { return a.serving().State.Book },
 		Targets:  a.targets,
 	}
 }
 
-func pinned(f key.File) []key.Key {
+// pinned are the keys of the file; the key local only where requests without a
+// key are let in.
+func pinned(f key.File, open bool) []key.Key {
 	all := make([]key.Key, 0, len(f.Keys)+1)
 	for _, k := range f.Keys {
 		all = append(all, *k)
 	}
-	return append(all, *f.Local)
+	if open {
+		all = append(all, *f.Local)
+	}
+	return all
 }
 
 // targets shows the targets that models of the file stand for now.
 func (a *App) targets() []admin.TargetStatus {
 	now := a.serving()
 	all := []admin.TargetStatus{}
-	for _, t := range now.targets() {
-		conn := now.state.Conns[t.Provider]
+	for _, t := range now.Targets() {
+		conn := now.State.Conns[t.Provider]
 		s := admin.TargetStatus{Name: t.Name, SelfHosted: t.SelfHosted, State: "up"}
 		if conn.Ready != nil {
 			if err := conn.Ready(); err != nil {
@@ -62,7 +67,7 @@ func (a *App) ready(ctx context.Context) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	down := errors.New("no provider or engine is configured or found")
-	for name, conn := range a.serving().state.Conns {
+	for name, conn := range a.serving().State.Conns {
 		if conn.Ready == nil {
 			return nil
 		}

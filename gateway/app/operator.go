@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"farthing/gateway/admin"
+	"farthing/gateway/app/plan"
 	"farthing/gateway/config"
 	"farthing/policies/budget"
 	"farthing/policies/key"
@@ -96,10 +97,20 @@ func OpenService(ctx context.Context, path string) (s *admin.Service, done func(
 	return &admin.Service{
 		Keys: store, Audit: store.AppendAudit, Now: time.Now, Ledger: books,
 		Defaults: func() key.Defaults { return file.KeyDefaults },
-		Pinned:   func() []key.Key { return pinned(keys) },
+		Pinned:   func() []key.Key { return pinned(keys, file.Server.Open() && plan.LoopbackOnly(file)) },
 		Tree:     func() *budget.Tree { return tree },
 		Book:     func() *catalog.Book { return book },
 	}, done, nil
+}
+
+// OpenBook is the part of OpenService that needs no store: prices.
+func OpenBook(path string) (*admin.Service, error) {
+	file, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	_, _, book, err := operated(file)
+	return &admin.Service{Now: time.Now, Book: func() *catalog.Book { return book }}, err
 }
 
 // operated compiles what operators' commands need of a file.

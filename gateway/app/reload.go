@@ -6,11 +6,12 @@ import (
 	"reflect"
 	"time"
 
+	"farthing/gateway/app/plan"
 	"farthing/gateway/config"
 )
 
 // serving is what serves now.
-func (a *App) serving() *serving {
+func (a *App) serving() *plan.Plan {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.now
@@ -21,7 +22,7 @@ func (a *App) serving() *serving {
 func (a *App) apply(l *config.Loaded) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if section := fixed(&a.now.loaded.File, &l.File); section != "" {
+	if section := fixed(&a.now.Loaded.File, &l.File); section != "" {
 		return fmt.Errorf("%s has changed, which takes a restart", section)
 	}
 	return a.take(l)
@@ -51,26 +52,30 @@ func fixed(old, next *config.File) string {
 func (a *App) take(l *config.Loaded) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
-	next, found := compile(ctx, l, a.now.world, a.process.Start)
+	next, found := plan.Compile(ctx, l, a.now.World, a.process.Start)
 	report(a.log, found)
 	if err := config.Err(found); err != nil {
 		return err
 	}
 	a.now = next
-	a.flow.Load(next.state)
-	a.keys.Load(next.keys)
+	a.flow.Load(next.State)
+	a.keys.Load(next.Keys)
 	return nil
 }
 
 // moved takes over a new address of the embedded engine.
-func (a *App) moved() {
+func (a *App) moved() { a.retake("the embedded engine has moved") }
+
+// retake puts the present file to use anew, since the world around it changed.
+func (a *App) retake(why string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.flow == nil { // still starting: the address is asked for again
+	if a.flow == nil { // the start failed
 		return
 	}
-	if err := a.take(a.now.loaded); err != nil {
-		a.log.Error("the embedded engine's new address was not taken", "error", err)
+	a.log.Info("the file is put to use anew", "because", why)
+	if err := a.take(a.now.Loaded); err != nil {
+		a.log.Error("what has changed was not taken over", "error", err)
 	}
 }
 
@@ -93,7 +98,11 @@ func (a *App) refreshEngines(ctx context.Context) {
 // before the lock is taken.
 func (a *App) refresh(ctx context.Context) {
 	seen := a.serving()
-	changed := seen.world.Refresh(ctx)
+	if seen.World.Found(ctx, &seen.Loaded.File) {
+		a.retake("a model server answers that was not there before")
+		return
+	}
+	changed := seen.World.Refresh(ctx)
 	for _, models := range changed {
 		a.log.Info("an engine's models have changed", "models", models)
 	}
@@ -102,8 +111,8 @@ func (a *App) refresh(ctx context.Context) {
 	if len(changed) == 0 || a.now != seen { // a newer file has asked for itself
 		return
 	}
-	state := *seen.state
-	state.Names = state.Names.Refresh(seen.world.Catalog())
-	a.now = &serving{loaded: seen.loaded, world: seen.world, state: &state, keys: seen.keys}
+	state := *seen.State
+	state.Names = state.Names.Refresh(seen.World.Catalog())
+	a.now = &plan.Plan{Loaded: seen.Loaded, World: seen.World, State: &state, Keys: seen.Keys}
 	a.flow.Load(&state)
 }

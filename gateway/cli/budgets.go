@@ -13,7 +13,7 @@ type budgetsCmd struct {
 type budgetsList struct{ operatorFlags }
 
 func (c *budgetsList) Run(ctx context.Context, s streams) error {
-	return c.operate(ctx, s, func(o operator) error {
+	return c.operate(ctx, func(o operator) error {
 		budgets, err := o.Budgets(ctx)
 		if err != nil {
 			return err

@@ -16,9 +16,9 @@ import (
 	"text/tabwriter"
 
 	"farthing/gateway/app"
+	"farthing/gateway/app/plan"
 	"farthing/gateway/flow"
 	"farthing/gateway/record"
-	"farthing/policies/key"
 	"farthing/policies/route"
 	"farthing/providers"
 )
@@ -48,7 +48,7 @@ func (c *explainCmd) Run(ctx context.Context, s streams) error {
 	if err := found.Err(); err != nil {
 		return err
 	}
-	e, err := found.NewExplainer(ctx, key.Key{Name: c.Key, Owner: cmp.Or(c.User, c.Key), Team: c.Team, Tags: c.Tag, Source: key.FromFile})
+	e, err := found.NewExplainer(ctx, plan.Asker{Key: c.Key, User: c.User, Team: c.Team, Tags: c.Tag})
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type keysCreate struct {
 }
 
 func (c *keysCreate) Run(ctx context.Context, s streams) error {
-	return c.operate(ctx, s, func(o operator) error {
+	return c.operate(ctx, func(o operator) error {
 		made, err := o.CreateKey(ctx, admin.NewKey{Name: c.Name, Owner: c.Owner, Team: c.Team, Tags: c.Tag, MayUse: c.MayUse, Expires: c.Expires, TrustUserHeader: c.TrustUser})
 		if err != nil {
 			return err
@@ -51,7 +51,7 @@ func expiry(k admin.KeyView) string {
 type keysList struct{ operatorFlags }
 
 func (c *keysList) Run(ctx context.Context, s streams) error {
-	return c.operate(ctx, s, func(o operator) error {
+	return c.operate(ctx, func(o operator) error {
 		keys, err := o.ListKeys(ctx)
 		if err != nil {
 			return err
@@ -81,7 +81,7 @@ type keysRevoke struct {
 }
 
 func (c *keysRevoke) Run(ctx context.Context, s streams) error {
-	return c.operate(ctx, s, func(o operator) error {
+	return c.operate(ctx, func(o operator) error {
 		k, err := o.RevokeKey(ctx, c.Name)
 		if err != nil {
 			return err

@@ -41,7 +41,30 @@ type bookkeeper interface {
 }
 
 // operate runs do with the running gateway if there is one, else with the store.
-func (f operatorFlags) operate(ctx context.Context, s streams, do func(operator) error) error {
+func (f operatorFlags) operate(ctx context.Context, do func(operator) error) error {
+	return f.ask(do, func() error {
+		service, closeStore, err := app.OpenService(ctx, f.Config)
+		if err != nil {
+			return fmt.Errorf("no gateway answers, and its store cannot be opened: %w", err)
+		}
+		return errors.Join(do(service), closeStore())
+	})
+}
+
+// operateBook runs do with the running gateway if there is one, else with the
+// price book of this binary and the file's rows.
+func (f operatorFlags) operateBook(do func(operator) error) error {
+	return f.ask(do, func() error {
+		service, err := app.OpenBook(f.Config)
+		if err != nil {
+			return err
+		}
+		return do(service)
+	})
+}
+
+// ask runs do with the running gateway, and otherwise where none answers.
+func (f operatorFlags) ask(do func(operator) error, otherwise func() error) error {
 	place, keyless := app.Locate(f.Config)
 	if place.URL == "" {
 		return keyless
@@ -53,11 +76,7 @@ func (f operatorFlags) operate(ctx context.Context, s streams, do func(operator)
 	if err := do(remote); !notRunning(err) {
 		return err
 	}
-	service, closeStore, err := app.OpenService(ctx, f.Config)
-	if err != nil {
-		return fmt.Errorf("no gateway answers at %s, and its store cannot be opened: %w", place.URL, err)
-	}
-	return errors.Join(do(service), closeStore())
+	return otherwise()
 }
 
 // notRunning says that nobody listens at the gateway's address.

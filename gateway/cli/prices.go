@@ -24,7 +24,7 @@ type pricesList struct {
 }
 
 func (c *pricesList) Run(ctx context.Context, s streams) error {
-	return c.operate(ctx, s, func(o operator) error {
+	return c.operateBook(func(o operator) error {
 		list, err := o.Prices(ctx, c.Match)
 		if err != nil {
 			return err
@@ -54,7 +54,7 @@ type pricesShow struct {
 }
 
 func (c *pricesShow) Run(ctx context.Context, s streams) error {
-	return c.operate(ctx, s, func(o operator) error {
+	return c.operateBook(func(o operator) error {
 		h, err := o.PriceOf(ctx, c.Target)
 		if err != nil {
 			return err

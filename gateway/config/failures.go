@@ -56,7 +56,7 @@ func (f *File) enginesFail() []string {
 	var lines []string
 	for _, name := range sorted(f.Engines) {
 		if rest := f.withOthers(name); len(rest) > 0 {
-			lines = append(lines, fmt.Sprintf("engines.%s: while it is down, %s go on with their other targets, which may cost money.", name, strings.Join(rest, ", ")))
+			lines = append(lines, fmt.Sprintf("engines.%s: while it is down, other targets serve %s, which may cost money.", name, strings.Join(rest, ", ")))
 		}
 		if alone := f.onlyOn(name); len(alone) > 0 {
 			lines = append(lines, fmt.Sprintf("engines.%s: while it is down, nothing serves %s: 503.", name, strings.Join(alone, ", ")))

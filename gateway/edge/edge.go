@@ -130,8 +130,10 @@ func New(o Options) (*Server, error) {
 	// once, 404 or 405 after five tries.
 	s.data.Get("/v1/responses", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderUpgrade, "HTTP/1.1")
-		s.refuse(c, fiber.StatusUpgradeRequired, &providers.Error{Kind: providers.Invalid, Code: "websocket_not_supported",
-			Message: "WebSockets are not spoken here: send the request by POST"})
+		s.refuse(c, fiber.StatusUpgradeRequired, &providers.Error{
+			Kind: providers.Invalid, Code: "websocket_not_supported",
+			Message: "WebSockets are not spoken here: send the request by POST",
+		})
 		return nil
 	})
 	return s, nil

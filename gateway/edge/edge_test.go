@@ -135,7 +135,7 @@ func TestCopiesIn(t *testing.T) {
 	var got *flow.Inbound
 	s := start(t, Options{LoopbackOnly: true}, func(_ context.Context, in *flow.Inbound) (*flow.Reply, error) {
 		got = in
-		return echo(nil, in)
+		return echo(context.Background(), in)
 	}, nil)
 	resp, body := send(t, "POST", s.url+chat, strings.NewReader(`{"model":"auto"}`),
 		"authorization", "bearer fk-1 ", "X-Api-Key", "fk-2", "x-farthing-tags", "a=b", "x-farthing-session", "s",
@@ -154,8 +154,10 @@ func TestCopiesIn(t *testing.T) {
 		forward[kv[0]] = kv[1]
 	}
 	got.Header.Forward = nil
-	want := &flow.Inbound{Endpoint: "chat.completions", Format: providers.FormatOpenAI, Body: []byte(`{"model":"auto"}`), Remote: "127.0.0.1", Local: true,
-		Header: flow.Header{Key: "fk-1", Tags: "a=b", Session: "s", User: "ada", MaxCost: "0.1", GoodAnswerWorth: "0.2", Explain: true, Traceparent: "00-1", Tracestate: "x=y"}}
+	want := &flow.Inbound{
+		Endpoint: "chat.completions", Format: providers.FormatOpenAI, Body: []byte(`{"model":"auto"}`), Remote: "127.0.0.1", Local: true,
+		Header: flow.Header{Key: "fk-1", Tags: "a=b", Session: "s", User: "ada", MaxCost: "0.1", GoodAnswerWorth: "0.2", Explain: true, Traceparent: "00-1", Tracestate: "x=y"},
+	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
@@ -171,11 +173,11 @@ func TestKeepsNothingOfTheServer(t *testing.T) {
 	s := start(t, Options{Handlers: map[string]flow.Handler{
 		"receipts": func(_ context.Context, in *flow.Inbound) (*flow.Reply, error) {
 			got = append(got, in)
-			return echo(nil, in)
+			return echo(context.Background(), in)
 		},
 		"chat.completions": func(_ context.Context, in *flow.Inbound) (*flow.Reply, error) {
 			got = append(got, in)
-			return echo(nil, in)
+			return echo(context.Background(), in)
 		},
 	}}, nil, nil)
 	for _, size := range []int{100, keepBody * 3} {
@@ -231,11 +233,15 @@ func TestKeyHeaders(t *testing.T) {
 	var key string
 	s := start(t, Options{}, func(_ context.Context, in *flow.Inbound) (*flow.Reply, error) {
 		key = in.Header.Key
-		return echo(nil, in)
+		return echo(context.Background(), in)
 	}, nil)
 	for _, tc := range []struct{ name, value, want string }{
-		{"Authorization", "Bearer abc", "abc"}, {"Authorization", "Basic abc", ""}, {"Authorization", "abc", ""},
-		{"x-api-key", "abc", "abc"}, {"x-goog-api-key", "abc", "abc"}, {"cookie", "abc", ""},
+		{"Authorization", "Bearer abc", "abc"},
+		{"Authorization", "Basic abc", ""},
+		{"Authorization", "abc", ""},
+		{"x-api-key", "abc", "abc"},
+		{"x-goog-api-key", "abc", "abc"},
+		{"cookie", "abc", ""},
 	} {
 		send(t, "POST", s.url+chat, nil, tc.name, tc.value)
 		if key != tc.want {
@@ -246,17 +252,21 @@ func TestKeyHeaders(t *testing.T) {
 
 // TestErrorTable covers every kind there is.
 func TestErrorTable(t *testing.T) {
-	want := map[providers.Kind]int{providers.Internal: 500, providers.Invalid: 400, providers.Unauthenticated: 401, providers.Forbidden: 403,
+	want := map[providers.Kind]int{
+		providers.Internal: 500, providers.Invalid: 400, providers.Unauthenticated: 401, providers.Forbidden: 403,
 		providers.NotFound: 404, providers.TooLarge: 413, providers.OverBudget: 429, providers.RateLimited: 429, providers.Upstream: 502,
-		providers.Unavailable: 503, providers.Timeout: 504, providers.Canceled: 499}
+		providers.Unavailable: 503, providers.Timeout: 504, providers.Canceled: 499,
+	}
 	if len(want) != len(statuses) {
 		t.Fatalf("%d kinds tested, %d in the table", len(want), len(statuses))
 	}
 	var give error
 	s := start(t, Options{}, func(context.Context, *flow.Inbound) (*flow.Reply, error) { return nil, fmt.Errorf("wrapped: %w", give) }, nil)
 	for kind, status := range want {
-		give = &providers.Error{Kind: kind, Message: "what happened", Code: "the_code", RetryAfter: 1500 * time.Millisecond,
-			Header: [][2]string{{"x-farthing-id", "r7"}, {"content-length", "3"}}, Cause: errors.New("a secret cause")}
+		give = &providers.Error{
+			Kind: kind, Message: "what happened", Code: "the_code", RetryAfter: 1500 * time.Millisecond,
+			Header: [][2]string{{"x-farthing-id", "r7"}, {"content-length", "3"}}, Cause: errors.New("a secret cause"),
+		}
 		resp, body := send(t, "POST", s.url+chat, nil)
 		wantError(t, resp, body, status, "the_code")
 		if resp.Header.Get("Retry-After") != "2" || resp.Header.Get("x-farthing-id") != "r7" || strings.Contains(body, "secret") || !strings.Contains(body, "what happened") {
@@ -438,7 +448,7 @@ func TestPanics(t *testing.T) {
 		case "lie":
 			return streamOf(func(p []byte) (int, error) { return len(p) + 1, nil }, nil), nil
 		}
-		return echo(nil, in)
+		return echo(context.Background(), in)
 	}, map[string]http.Handler{"/admin/v1/": http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom in a mount") })})
 	for _, m := range []string{"handler", "nothing"} {
 		mode = m
@@ -607,8 +617,12 @@ func TestSeparateListenersAndShutdown(t *testing.T) {
 		method, url string
 		status      int
 	}{
-		{"POST", "http://" + data + chat, 200}, {"GET", "http://" + data + "/metrics", 404}, {"GET", "http://" + data + "/healthz", 200},
-		{"POST", "http://" + admin + chat, 404}, {"GET", "http://" + admin + "/metrics", 200}, {"GET", "http://" + admin + "/healthz", 200},
+		{"POST", "http://" + data + chat, 200},
+		{"GET", "http://" + data + "/metrics", 404},
+		{"GET", "http://" + data + "/healthz", 200},
+		{"POST", "http://" + admin + chat, 404},
+		{"GET", "http://" + admin + "/metrics", 200},
+		{"GET", "http://" + admin + "/healthz", 200},
 	} {
 		if resp, _ := send(t, tc.method, tc.url, nil); resp.StatusCode != tc.status {
 			t.Errorf("%s %s: %d, want %d", tc.method, tc.url, resp.StatusCode, tc.status)

@@ -111,11 +111,15 @@ func readHeader(c *fiber.Ctx, h *flow.Header, o *local.Request) (encoding string
 	h.Key = cmp.Or(bearer, apiKey, googKey)
 	switch {
 	case looped:
-		err = &refusal{fiber.StatusLoopDetected, &providers.Error{Kind: providers.Invalid, Code: "loop_detected",
-			Message: "this request has passed through farthing already: a target's URL leads back here"}}
+		err = &refusal{fiber.StatusLoopDetected, &providers.Error{
+			Kind: providers.Invalid, Code: "loop_detected",
+			Message: "this request has passed through farthing already: a target's URL leads back here",
+		}}
 	case bad != "":
-		err = &providers.Error{Kind: providers.Invalid, Code: "invalid_header",
-			Message: fmt.Sprintf("the header %s is not valid UTF-8", strings.ToLower(bad))}
+		err = &providers.Error{
+			Kind: providers.Invalid, Code: "invalid_header",
+			Message: fmt.Sprintf("the header %s is not valid UTF-8", strings.ToLower(bad)),
+		}
 	}
 	return encoding, err
 }
@@ -147,12 +151,16 @@ func (s *Server) body(c *fiber.Ctx, encoding string) ([]byte, error) {
 		return b, err
 	}
 	c.Set(fiber.HeaderAcceptEncoding, "gzip, identity")
-	return nil, &refusal{fiber.StatusUnsupportedMediaType, &providers.Error{Kind: providers.Invalid, Code: "unsupported_encoding",
-		Message: fmt.Sprintf("content-encoding %q is not understood: send gzip, or the body as it is", strings.ToValidUTF8(encoding, "?"))}}
+	return nil, &refusal{fiber.StatusUnsupportedMediaType, &providers.Error{
+		Kind: providers.Invalid, Code: "unsupported_encoding",
+		Message: fmt.Sprintf("content-encoding %q is not understood: send gzip, or the body as it is", strings.ToValidUTF8(encoding, "?")),
+	}}
 }
 
-var errNotGzip = &providers.Error{Kind: providers.Invalid, Code: "invalid_encoding",
-	Message: "the body is said to be gzip, but cannot be unpacked"}
+var errNotGzip = &providers.Error{
+	Kind: providers.Invalid, Code: "invalid_encoding",
+	Message: "the body is said to be gzip, but cannot be unpacked",
+}
 
 // unpack undoes gzip and stops one byte past the limit, so that a small body
 // that unpacks to a huge one costs no more than the largest plain one.

@@ -295,7 +295,7 @@ func TestLiveClientIsLeftAlone(t *testing.T) {
 			}
 			if !stream {
 				wait()
-				return echo(nil, in)
+				return echo(context.Background(), in)
 			}
 			n := 0
 			return streamOf(func([]byte) (int, error) {
@@ -337,7 +337,7 @@ func TestThousandLeave(t *testing.T) {
 			if ctx.Err() == nil {
 				stayed.Add(1)
 			}
-			return echo(nil, in)
+			return echo(context.Background(), in)
 		}
 		return l.handle(ctx, in)
 	}, nil)
@@ -392,7 +392,7 @@ func TestDescriptorsAreReused(t *testing.T) {
 			}
 			<-time.After(100 * time.Microsecond)
 		}
-		return echo(nil, in)
+		return echo(context.Background(), in)
 	}, nil)
 	var wg sync.WaitGroup
 	for i := range 16 {

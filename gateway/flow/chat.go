@@ -70,8 +70,10 @@ func (f *Flow) begin(ctx context.Context, in *Inbound) (*call, context.Context) 
 	f.telemetry.InFlight(ctx, 1)
 	c := &call{flow: f, state: f.state.Load(), in: in}
 	ctx, c.span = f.telemetry.Request(ctx, in.Header.Traceparent, in.Header.Tracestate)
-	c.receipt = &record.Receipt{ID: NewID(in.Received), Time: in.Received, Format: in.Format, Endpoint: in.Endpoint,
-		PriceBook: c.state.Book.Version(), UsageSource: providers.UsageNone}
+	c.receipt = &record.Receipt{
+		ID: NewID(in.Received), Time: in.Received, Format: in.Format, Endpoint: in.Endpoint,
+		PriceBook: c.state.Book.Version(), UsageSource: providers.UsageNone,
+	}
 	return c, ctx
 }
 
@@ -88,8 +90,10 @@ func (c *call) parse() (err error) {
 	return nil
 }
 
-var weekdays = [...]string{time.Sunday: "sun", time.Monday: "mon", time.Tuesday: "tue", time.Wednesday: "wed",
-	time.Thursday: "thu", time.Friday: "fri", time.Saturday: "sat"}
+var weekdays = [...]string{
+	time.Sunday: "sun", time.Monday: "mon", time.Tuesday: "tue", time.Wednesday: "wed",
+	time.Thursday: "thu", time.Friday: "fri", time.Saturday: "sat",
+}
 
 // attempts holds, sends, and falls back while nothing has gone to the client.
 // Every attempt is held anew, against the target that will bill.

@@ -20,8 +20,10 @@ func (c *call) identify(ctx context.Context) error {
 		return c.book()
 	}
 	if in.Header.Key == "" {
-		return &providers.Error{Kind: providers.Unauthenticated, Code: "missing_api_key",
-			Message: "no key was sent: use Authorization: Bearer fk-… (make one with `farthing keys create`)"}
+		return &providers.Error{
+			Kind: providers.Unauthenticated, Code: "missing_api_key",
+			Message: "no key was sent: use Authorization: Bearer fk-… (make one with `farthing keys create`)",
+		}
 	}
 	k, err := c.flow.keys.Lookup(ctx, in.Header.Key)
 	if err != nil {
@@ -72,8 +74,10 @@ func parseTags(header string) (map[string]string, error) {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		if name == "" || len(name) > maxTagLength || len(value) > maxTagLength || len(tags) == maxTags {
-			return nil, &providers.Error{Kind: providers.Invalid, Param: "x-farthing-tags",
-				Message: "x-farthing-tags must be up to 16 tags such as app=chat,env=prod, each of at most 128 bytes"}
+			return nil, &providers.Error{
+				Kind: providers.Invalid, Param: "x-farthing-tags",
+				Message: "x-farthing-tags must be up to 16 tags such as app=chat,env=prod, each of at most 128 bytes",
+			}
 		}
 		tags[name] = value
 	}
@@ -85,8 +89,10 @@ func (c *call) mayUse(model string) error {
 	if c.flow.keys.MayUse(c.key, model) {
 		return nil
 	}
-	return &providers.Error{Kind: providers.Forbidden, Code: "model_not_allowed", Param: "model",
-		Message: "the key " + c.key.Name + " may not use " + quote(model) + ": its may_use lists " + strings.Join(c.flow.keys.Allowed(c.key), ", ")}
+	return &providers.Error{
+		Kind: providers.Forbidden, Code: "model_not_allowed", Param: "model",
+		Message: "the key " + c.key.Name + " may not use " + quote(model) + ": its may_use lists " + strings.Join(c.flow.keys.Allowed(c.key), ", "),
+	}
 }
 
 // quote writes a client's word for a message, shortened.

@@ -85,8 +85,10 @@ func (c *call) candidate(t *providers.Target, difficult bool) (route.Candidate, 
 	fixed, perOutput := row.Bound(price.Ask{Input: k.Estimate.InputBound, Tiers: tiers(c.brief.Tier), Region: t.DataIn, Media: len(c.brief.Images)+c.brief.Files > 0})
 	if len(c.brief.ServerTools) > 0 {
 		if c.state.Unbounded.Refuse {
-			k.Unfit = &providers.Error{Kind: providers.Forbidden, Code: "no_upper_bound",
-				Message: "it runs tools of its own (" + c.brief.ServerTools[0] + ") whose cost nothing bounds, and prices.no_upper_bound is refuse"}
+			k.Unfit = &providers.Error{
+				Kind: providers.Forbidden, Code: "no_upper_bound",
+				Message: "it runs tools of its own (" + c.brief.ServerTools[0] + ") whose cost nothing bounds, and prices.no_upper_bound is refuse",
+			}
 		}
 		fixed = fixed.Add(c.state.Unbounded.Hold.Pico())
 	}
@@ -119,8 +121,10 @@ func (c *call) row(t *providers.Target) (*price.Row, *providers.Error) {
 			return row, nil
 		}
 	}
-	return nil, &providers.Error{Kind: providers.Invalid, Code: "unpriced_model", Param: "model",
-		Message: fmt.Sprintf("%s has no price, so it cannot be kept inside a budget; price it with prices: {rows: [{target: %s, input: …, output: …}]}", t.Name, t.Name)}
+	return nil, &providers.Error{
+		Kind: providers.Invalid, Code: "unpriced_model", Param: "model",
+		Message: fmt.Sprintf("%s has no price, so it cannot be kept inside a budget; price it with prices: {rows: [{target: %s, input: …, output: …}]}", t.Name, t.Name),
+	}
 }
 
 // unfit says why a target cannot be sent to now.
@@ -134,8 +138,10 @@ func unfit(conn *send.Conn, t *providers.Target) *providers.Error {
 		}
 	}
 	if state, wait := conn.Breaker(t.Name).State(); state == upstream.Open && wait > 0 {
-		return &providers.Error{Kind: providers.Unavailable, Code: "target_resting", RetryAfter: wait,
-			Message: fmt.Sprintf("it has failed repeatedly and is left alone for %v more", wait.Round(time.Second))}
+		return &providers.Error{
+			Kind: providers.Unavailable, Code: "target_resting", RetryAfter: wait,
+			Message: fmt.Sprintf("it has failed repeatedly and is left alone for %v more", wait.Round(time.Second)),
+		}
 	}
 	return nil
 }

@@ -52,9 +52,11 @@ func (c *call) offers(ranked []choice) []ledger.Offer {
 	offers := make([]ledger.Offer, len(ranked))
 	for i, r := range ranked {
 		e := &r.Estimate
-		offers[i] = ledger.Offer{Target: r.Target.Name, Nodes: c.nodes(r.Target), Fixed: r.Fixed, PerOutput: providers.Price(r.PerOutput),
+		offers[i] = ledger.Offer{
+			Target: r.Target.Name, Nodes: c.nodes(r.Target), Fixed: r.Fixed, PerOutput: providers.Price(r.PerOutput),
 			MaxOutput: r.outputMost, Likely: min(max(e.OutputUsual, r.outputLeast), r.outputMost), MinOutput: min(r.outputLeast, r.outputMost),
-			ClientLimit: c.brief.MaxOutput > 0}
+			ClientLimit: c.brief.MaxOutput > 0,
+		}
 	}
 	return offers
 }
@@ -115,16 +117,20 @@ func (c *call) overBudget(r *ledger.Refusal) error {
 	case ledger.Closing:
 		return unavailable("the gateway is stopping")
 	default:
-		return &providers.Error{Kind: providers.Unavailable, Code: "store_unavailable", RetryAfter: 5 * time.Second,
-			Message: "the budget store cannot be reached, so nothing that costs money is sent; self-hosted targets still serve"}
+		return &providers.Error{
+			Kind: providers.Unavailable, Code: "store_unavailable", RetryAfter: 5 * time.Second,
+			Message: "the budget store cannot be reached, so nothing that costs money is sent; self-hosted targets still serve",
+		}
 	}
 	resets, after := "never: it is a total", time.Duration(0)
 	if !r.Resets.IsZero() {
 		resets, after = r.Resets.In(c.state.Zone).Format(time.RFC3339), time.Until(r.Resets)
 	}
-	return &providers.Error{Kind: providers.OverBudget, Code: "insufficient_quota", RetryAfter: max(after, 0),
+	return &providers.Error{
+		Kind: providers.OverBudget, Code: "insufficient_quota", RetryAfter: max(after, 0),
 		Message: fmt.Sprintf("budget %s is spent for this request, which needs at least %s: limit %s (%s), spent %s, held %s, unconfirmed %s, left %s; resets %s",
-			r.Node.Name, r.Need.USD(), r.Limit.USD(), r.Window, r.Spent.USD(), r.Held.USD(), r.Unconfirmed.USD(), r.Left.USD(), resets)}
+			r.Node.Name, r.Need.USD(), r.Limit.USD(), r.Window, r.Spent.USD(), r.Held.USD(), r.Unconfirmed.USD(), r.Left.USD(), resets),
+	}
 }
 
 // attempt opens an attempt with an id of its own.

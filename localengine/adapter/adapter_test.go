@@ -29,15 +29,24 @@ func TestModels(t *testing.T) {
 		want                   []Model
 		fails                  bool
 	}{
-		{"ollama leaves embeddings out", "ollama", "/api/tags",
+		{
+			"ollama leaves embeddings out", "ollama", "/api/tags",
 			`{"models":[{"name":"qwen3:8b","details":{"family":"qwen3"}},{"name":"nomic-embed-text:latest","details":{"family":"nomic-bert"}},{"name":"all:33m","details":{"family":"bert"}}]}`,
-			[]Model{{ID: "qwen3:8b"}}, false},
+			[]Model{{ID: "qwen3:8b"}},
+			false,
+		},
 		{"ollama without models", "ollama", "/api/tags", `{"models":[]}`, nil, false},
 		{"not ollama", "ollama", "/api/tags", `<html>`, nil, true},
-		{"vllm says its context", "vllm", "/v1/models", `{"object":"list","data":[{"id":"deepseek-ai/DeepSeek-R1","max_model_len":163840},{"id":"BAAI/bge-m3"}]}`,
-			[]Model{{ID: "deepseek-ai/DeepSeek-R1", Context: 163840}}, false},
-		{"llama-server says it elsewhere", "llamacpp", "/v1/models", `{"models":[],"data":[{"id":"tiny","meta":{"n_ctx":2048}}]}`,
-			[]Model{{ID: "tiny", Context: 2048}}, false},
+		{
+			"vllm says its context", "vllm", "/v1/models", `{"object":"list","data":[{"id":"deepseek-ai/DeepSeek-R1","max_model_len":163840},{"id":"BAAI/bge-m3"}]}`,
+			[]Model{{ID: "deepseek-ai/DeepSeek-R1", Context: 163840}},
+			false,
+		},
+		{
+			"llama-server says it elsewhere", "llamacpp", "/v1/models", `{"models":[],"data":[{"id":"tiny","meta":{"n_ctx":2048}}]}`,
+			[]Model{{ID: "tiny", Context: 2048}},
+			false,
+		},
 		{"some other server", "vllm", "/v1/models", `{"ok":true}`, nil, true},
 	}
 	for _, tt := range tests {

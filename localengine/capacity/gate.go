@@ -65,8 +65,10 @@ func (g *Gate) Enter(ctx context.Context, maxWait time.Duration) error {
 }
 
 func (g *Gate) full(why string) error {
-	return &providers.Error{Kind: providers.Unavailable, Code: "engine_busy",
-		Message: "engine " + g.name + " is busy: " + why, RetryAfter: max(time.Second, g.Wait())}
+	return &providers.Error{
+		Kind: providers.Unavailable, Code: "engine_busy",
+		Message: "engine " + g.name + " is busy: " + why, RetryAfter: max(time.Second, g.Wait()),
+	}
 }
 
 // giveUp takes a waiter out. If its place came in the same moment, the place

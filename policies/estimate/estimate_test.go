@@ -14,13 +14,17 @@ import (
 )
 
 func gpt4o() *providers.Target {
-	return &providers.Target{Name: "openai/gpt-4o", Provider: "openai", Model: "gpt-4o", ID: "gpt-4o",
-		Facts: providers.Facts{Context: 128000, MaxOutput: 16384, Encoding: "o200k_base", Ability: providers.Ability{Value: 0.7, Known: true}}}
+	return &providers.Target{
+		Name: "openai/gpt-4o", Provider: "openai", Model: "gpt-4o", ID: "gpt-4o",
+		Facts: providers.Facts{Context: 128000, MaxOutput: 16384, Encoding: "o200k_base", Ability: providers.Ability{Value: 0.7, Known: true}},
+	}
 }
 
 func claude() *providers.Target {
-	return &providers.Target{Name: "anthropic/claude-sonnet-5", Provider: "anthropic", Model: "claude-sonnet-5", ID: "claude-sonnet-5",
-		Facts: providers.Facts{Context: 200000, MaxOutput: 64000, Reasoning: true}}
+	return &providers.Target{
+		Name: "anthropic/claude-sonnet-5", Provider: "anthropic", Model: "claude-sonnet-5", ID: "claude-sonnet-5",
+		Facts: providers.Facts{Context: 200000, MaxOutput: 64000, Reasoning: true},
+	}
 }
 
 func ask(texts ...string) *providers.Brief {
@@ -398,8 +402,10 @@ type now = () => any;
 func TestDifficultyOrdersThePlainCases(t *testing.T) {
 	value := func(text string) float64 { return New().Read(ask(text)).Difficulty().Value }
 	easy := []string{"hi", "Hello, how are you?", "Translate 'good morning' to French.", "List three fruits.", "What is the capital of France?"}
-	hard := []string{"Prove that the square root of 2 is irrational.", "Derive the closed form of this integral and prove the theorem by induction: $\\int x^2 e^x dx$",
-		"Why does this deadlock? Explain and refactor:\n```go\nfunc a() { mu.Lock(); b() }\n```\nAnalyze the complexity of the algorithm."}
+	hard := []string{
+		"Prove that the square root of 2 is irrational.", "Derive the closed form of this integral and prove the theorem by induction: $\\int x^2 e^x dx$",
+		"Why does this deadlock? Explain and refactor:\n```go\nfunc a() { mu.Lock(); b() }\n```\nAnalyze the complexity of the algorithm.",
+	}
 	for _, e := range easy {
 		for _, h := range hard {
 			if value(e) >= 0.4 || value(h) <= 0.5 || value(e) >= value(h) {

@@ -212,8 +212,19 @@ var families = []struct {
 	name   string
 	factor float64
 }{
-	{"claude", 1.25}, {"gemini", 1.1}, {"gemma", 1.1}, {"deepseek", 1.1}, {"qwen", 1.1}, {"llama", 1.1},
-	{"mixtral", 1.3}, {"mistral", 1.2}, {"grok", 1.1}, {"command", 1.15}, {"gpt-oss", 1.0}, {"glm", 1.1}, {"kimi", 1.05},
+	{"claude", 1.25},
+	{"gemini", 1.1},
+	{"gemma", 1.1},
+	{"deepseek", 1.1},
+	{"qwen", 1.1},
+	{"llama", 1.1},
+	{"mixtral", 1.3},
+	{"mistral", 1.2},
+	{"grok", 1.1},
+	{"command", 1.15},
+	{"gpt-oss", 1.0},
+	{"glm", 1.1},
+	{"kimi", 1.05},
 }
 
 // Snapshot is what an Estimator has learned, by target, for keeping between

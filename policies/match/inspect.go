@@ -28,8 +28,10 @@ func inspect(checked *cel.Ast, scope Scope) (uses []string, errs Errors) {
 		}
 		if name == "tags" && !allowed[e.ID()] {
 			at := native.SourceInfo().GetStartLocation(e.ID())
-			errs = append(errs, Error{Line: at.Line(), Column: at.Column() + 1,
-				Message: `tags cannot be used as a whole: write tags.NAME, "NAME" in tags, or size(tags)`})
+			errs = append(errs, Error{
+				Line: at.Line(), Column: at.Column() + 1,
+				Message: `tags cannot be used as a whole: write tags.NAME, "NAME" in tags, or size(tags)`,
+			})
 		}
 	}))
 	return uses, errs

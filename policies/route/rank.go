@@ -33,8 +33,10 @@ func (in *Input) order(d *Decision, places []place) ([]place, error) {
 			return p.below
 		})
 		if len(places) == 0 {
-			return nil, &providers.Error{Kind: providers.Forbidden, Code: "below_min_quality", Param: "model",
-				Message: fmt.Sprintf("none of the %d targets of %q that can serve reaches its min_quality of %v, and it is strict", before, ShortName(m.Name), m.MinQuality)}
+			return nil, &providers.Error{
+				Kind: providers.Forbidden, Code: "below_min_quality", Param: "model",
+				Message: fmt.Sprintf("none of the %d targets of %q that can serve reaches its min_quality of %v, and it is strict", before, ShortName(m.Name), m.MinQuality),
+			}
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int { return in.compare(&a, &b) })
@@ -159,8 +161,10 @@ func (r *refusals) error(m *Model) *providers.Error {
 	why := strings.Join(r.lines, "; ")
 	cause := r.waiting
 	if cause == nil && len(r.policies) > 0 {
-		return &providers.Error{Kind: providers.Forbidden, Code: "policy_forbids", Param: "model",
-			Message: fmt.Sprintf("%s leaves no target for the model %q: %s", named(r.policies), ShortName(m.Name), why)}
+		return &providers.Error{
+			Kind: providers.Forbidden, Code: "policy_forbids", Param: "model",
+			Message: fmt.Sprintf("%s leaves no target for the model %q: %s", named(r.policies), ShortName(m.Name), why),
+		}
 	}
 	if cause == nil {
 		cause = r.other

@@ -425,8 +425,10 @@ func TestPolicyMistakesAreReportedTogether(t *testing.T) {
 		}
 		paths = append(paths, p.Path)
 	}
-	want := []string{"policies.a", "policies.b.when", "policies.b.prefer[0]", "policies.b.prefer[1]", "policies.c.when", "policies.c.only",
-		"policies.d.only.data_in", "policies.d.only.max_cost", "policies.d.only.max_price", "policies.d.only.providers[1]", "policies.d.only.targets[0]"}
+	want := []string{
+		"policies.a", "policies.b.when", "policies.b.prefer[0]", "policies.b.prefer[1]", "policies.c.when", "policies.c.only",
+		"policies.d.only.data_in", "policies.d.only.max_cost", "policies.d.only.max_price", "policies.d.only.providers[1]", "policies.d.only.targets[0]",
+	}
 	if diff := cmp.Diff(want, paths); diff != "" {
 		t.Error(diff)
 	}
@@ -481,8 +483,16 @@ func TestGlob(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"h200/*", "h200/x", true}, {"h200/*", "h2001/x", false}, {"*", "", true}, {"", "", true}, {"", "a", false}, {"a*b*c", "aXbYbZc", true},
-		{"a*b*c", "aXc", false}, {"**a", "bba", true}, {"a", "a*", false}, {"*/o1", "openai/o1-mini", false},
+		{"h200/*", "h200/x", true},
+		{"h200/*", "h2001/x", false},
+		{"*", "", true},
+		{"", "", true},
+		{"", "a", false},
+		{"a*b*c", "aXbYbZc", true},
+		{"a*b*c", "aXc", false},
+		{"**a", "bba", true},
+		{"a", "a*", false},
+		{"*/o1", "openai/o1-mini", false},
 		{strings.Repeat("*a", 200) + "b", strings.Repeat("a", 2000), false},
 	} {
 		if glob(tt.pattern, tt.s) != tt.want {
@@ -530,8 +540,15 @@ func genPolicies(t *rapid.T) map[string]PolicyConfig {
 	all := map[string]PolicyConfig{}
 	for i := range rapid.IntRange(0, 3).Draw(t, "policies") {
 		p := PolicyConfig{Prefer: rapid.SliceOfN(rapid.SampledFrom([]string{"h200/*", "*/a", "openai/b"}), 1, 2).Draw(t, "prefer")}
-		p.Only = rapid.SampledFrom([]*OnlyConfig{nil, {SelfHosted: to(true)}, {SelfHosted: to(false)}, {Providers: []string{"openai", "h200"}}, {DataIn: []string{"eu"}},
-			{MaxPrice: &MaxPriceConfig{Input: to(providers.Price(1_000_000))}}, {MaxCost: to(2 * cent)}}).Draw(t, "only")
+		p.Only = rapid.SampledFrom([]*OnlyConfig{
+			nil,
+			{SelfHosted: to(true)},
+			{SelfHosted: to(false)},
+			{Providers: []string{"openai", "h200"}},
+			{DataIn: []string{"eu"}},
+			{MaxPrice: &MaxPriceConfig{Input: to(providers.Price(1_000_000))}},
+			{MaxCost: to(2 * cent)},
+		}).Draw(t, "only")
 		all[fmt.Sprint("p", i)] = p
 	}
 	return all

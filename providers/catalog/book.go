@@ -202,8 +202,10 @@ func (b *Book) Entry(provider, model string) (Entry, bool) {
 }
 
 // synonyms are other names of provider rows: those of genai-prices and litellm.
-var synonyms = map[string]string{"google": "gemini", "x-ai": "xai", "moonshotai": "moonshot", "aws": "bedrock", "together_ai": "together",
-	"fireworks_ai": "fireworks", "dashscope": "alibaba", "voyageai": "voyage", "google-gla": "gemini", "google-vertex": "vertex"}
+var synonyms = map[string]string{
+	"google": "gemini", "x-ai": "xai", "moonshotai": "moonshot", "aws": "bedrock", "together_ai": "together",
+	"fireworks_ai": "fireworks", "dashscope": "alibaba", "voyageai": "voyage", "google-gla": "gemini", "google-vertex": "vertex",
+}
 
 // resells are the rows whose models may be another row's at the same price:
 // Azure bills OpenAI's global prices, Vertex Google's and Anthropic's, Google

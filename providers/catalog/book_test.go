@@ -157,9 +157,11 @@ func TestEveryNameIsItself(t *testing.T) {
 }
 
 func TestExampleModelsAreThere(t *testing.T) {
-	for _, target := range []string{"openai/gpt-5-mini", "openai/gpt-5.4-mini", "openai/o1", "openai/o3", "openai/o3-mini", "openai/gpt-4o", "openai/gpt-4",
+	for _, target := range []string{
+		"openai/gpt-5-mini", "openai/gpt-5.4-mini", "openai/o1", "openai/o3", "openai/o3-mini", "openai/gpt-4o", "openai/gpt-4",
 		"anthropic/claude-sonnet-5", "deepseek/deepseek-chat", "deepseek/deepseek-reasoner", "openrouter/deepseek/deepseek-r1", "gemini/gemini-2.5-flash",
-		"mistral/mistral-small-latest", "xai/grok-4.3", "groq/llama-3.3-70b-versatile", "alibaba/qwen-max", "perplexity/sonar"} {
+		"mistral/mistral-small-latest", "xai/grok-4.3", "groq/llama-3.3-70b-versatile", "alibaba/qwen-max", "perplexity/sonar",
+	} {
 		provider, model, _ := providers.SplitTarget(target)
 		if r, ok := Embedded().Row(provider, model, now); !ok || !r.Priced() {
 			t.Errorf("%s has no price", target)
@@ -185,8 +187,12 @@ func TestOwnRowsWin(t *testing.T) {
 		return in.String()
 	}
 	for _, c := range []struct{ provider, model, at, want string }{
-		{"corp", "big", "2026-10-31", "2"}, {"corp", "big", "2026-11-01", "1.25"}, {"corp", "small", "2026-11-01", "unknown"},
-		{"openai", "gpt-4o", "2025-12-31", "2.5"}, {"openai", "gpt-4o", "2026-01-01", "2"}, {"openai", "gpt-4o", "2026-02-01", "2.5"},
+		{"corp", "big", "2026-10-31", "2"},
+		{"corp", "big", "2026-11-01", "1.25"},
+		{"corp", "small", "2026-11-01", "unknown"},
+		{"openai", "gpt-4o", "2025-12-31", "2.5"},
+		{"openai", "gpt-4o", "2026-01-01", "2"},
+		{"openai", "gpt-4o", "2026-02-01", "2.5"},
 	} {
 		if got := input(c.provider, c.model, c.at); got != c.want {
 			t.Errorf("%s/%s on %s: $%s, want $%s", c.provider, c.model, c.at, got, c.want)

@@ -71,8 +71,10 @@ type ModelFacts struct {
 var makers = []string{"openai", "anthropic", "gemini", "deepseek", "mistral", "xai", "moonshot", "zai", "alibaba", "cohere", "perplexity"}
 
 // madeBy are the names before the slash under which hosts list a maker's models.
-var madeBy = map[string]string{"openai": "openai", "anthropic": "anthropic", "google": "gemini", "deepseek": "deepseek", "deepseek-ai": "deepseek",
-	"mistralai": "mistral", "x-ai": "xai", "moonshotai": "moonshot", "z-ai": "zai", "zai-org": "zai", "qwen": "alibaba", "cohere": "cohere", "perplexity": "perplexity"}
+var madeBy = map[string]string{
+	"openai": "openai", "anthropic": "anthropic", "google": "gemini", "deepseek": "deepseek", "deepseek-ai": "deepseek",
+	"mistralai": "mistral", "x-ai": "xai", "moonshotai": "moonshot", "z-ai": "zai", "zai-org": "zai", "qwen": "alibaba", "cohere": "cohere", "perplexity": "perplexity",
+}
 
 // openWeights are names that their makers' own APIs do not serve.
 var openWeights = []string{"gpt-oss-", "gemma-"}
@@ -228,9 +230,19 @@ func chats(e *entry, name string) bool {
 // model.py. gpt-oss uses o200k_harmony, which is o200k_base with more special
 // tokens.
 var encodings = []struct{ prefix, encoding string }{
-	{"gpt-4o", "o200k_base"}, {"chatgpt-4o", "o200k_base"}, {"gpt-4.1", "o200k_base"}, {"gpt-4.5", "o200k_base"}, {"gpt-5", "o200k_base"},
-	{"o1", "o200k_base"}, {"o3", "o200k_base"}, {"o4", "o200k_base"}, {"gpt-oss", "o200k_base"},
-	{"gpt-4", "cl100k_base"}, {"gpt-3.5", "cl100k_base"}, {"text-embedding-3", "cl100k_base"}, {"text-embedding-ada", "cl100k_base"},
+	{"gpt-4o", "o200k_base"},
+	{"chatgpt-4o", "o200k_base"},
+	{"gpt-4.1", "o200k_base"},
+	{"gpt-4.5", "o200k_base"},
+	{"gpt-5", "o200k_base"},
+	{"o1", "o200k_base"},
+	{"o3", "o200k_base"},
+	{"o4", "o200k_base"},
+	{"gpt-oss", "o200k_base"},
+	{"gpt-4", "cl100k_base"},
+	{"gpt-3.5", "cl100k_base"},
+	{"text-embedding-3", "cl100k_base"},
+	{"text-embedding-ada", "cl100k_base"},
 }
 
 func encoding(name string) string {

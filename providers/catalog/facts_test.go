@@ -45,10 +45,12 @@ func TestFacts(t *testing.T) {
 }
 
 func TestMaker(t *testing.T) {
-	for name, want := range map[string]string{"gpt-4o": "openai", "gpt-4o-2024-08-06": "openai", "o1": "openai", "claude-sonnet-5": "anthropic",
+	for name, want := range map[string]string{
+		"gpt-4o": "openai", "gpt-4o-2024-08-06": "openai", "o1": "openai", "claude-sonnet-5": "anthropic",
 		"claude-3-5-sonnet-20241022": "anthropic", "gemini-2.5-pro": "gemini", "deepseek-chat": "deepseek", "deepseek-r1": "deepseek",
 		"mistral-small-latest": "mistral", "grok-4.5": "xai", "kimi-k3": "moonshot", "sonar": "perplexity", "qwen-max": "alibaba",
-		"gpt-oss-120b": "", "llama-3.3-70b-instruct": "", "in-house": "", "": ""} {
+		"gpt-oss-120b": "", "llama-3.3-70b-instruct": "", "in-house": "", "": "",
+	} {
 		if got, ok := Embedded().Maker(name); got != want || ok != (want != "") {
 			t.Errorf("%q is made by %q (%v), want %q", name, got, ok, want)
 		}
@@ -100,8 +102,10 @@ func TestProviderRows(t *testing.T) {
 			t.Errorf("%s: a format that is not served must say so", p.Name)
 		}
 	}
-	for _, name := range []string{"openai", "deepseek", "mistral", "xai", "groq", "openrouter", "together", "fireworks", "perplexity", "cerebras", "moonshot", "zai",
-		"alibaba", "huggingface", "cohere", "gemini", "openai-compatible", "vllm", "sglang", "llamacpp", "lmstudio", "ollama", "gpustack", "anthropic", "bedrock", "azure", "vertex"} {
+	for _, name := range []string{
+		"openai", "deepseek", "mistral", "xai", "groq", "openrouter", "together", "fireworks", "perplexity", "cerebras", "moonshot", "zai",
+		"alibaba", "huggingface", "cohere", "gemini", "openai-compatible", "vllm", "sglang", "llamacpp", "lmstudio", "ollama", "gpustack", "anthropic", "bedrock", "azure", "vertex",
+	} {
 		if !seen[name] {
 			t.Errorf("no row %s", name)
 		}

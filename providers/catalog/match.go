@@ -15,8 +15,10 @@ type matcher struct {
 }
 
 func compileMatch(m Match) (c matcher, err error) {
-	c.Match = Match{Equals: strings.ToLower(m.Equals), StartsWith: strings.ToLower(m.StartsWith),
-		EndsWith: strings.ToLower(m.EndsWith), Contains: strings.ToLower(m.Contains)}
+	c.Match = Match{
+		Equals: strings.ToLower(m.Equals), StartsWith: strings.ToLower(m.StartsWith),
+		EndsWith: strings.ToLower(m.EndsWith), Contains: strings.ToLower(m.Contains),
+	}
 	if m.Regex != "" {
 		if c.regex, err = regexp.Compile(m.Regex); err != nil {
 			return c, fmt.Errorf("regex %q: %w", m.Regex, err)

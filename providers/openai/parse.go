@@ -21,8 +21,10 @@ const (
 // guarded are the members that decide what a request costs. Each may stand once
 // and under its exact name: of a second one, or of "Max_Tokens", we would read
 // one and a provider perhaps the other.
-var guarded = []string{"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
-	"n", "service_tier", "tools", "functions"}
+var guarded = []string{
+	"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
+	"n", "service_tier", "tools", "functions",
+}
 
 // Parse reads a client's chat completion request in one scan. The brief's texts
 // point into body, which must not be changed afterwards. A request that cannot
@@ -61,8 +63,10 @@ func invalid(param, format string, args ...any) error {
 }
 
 func wrongType(param, want string, v gjson.Result) error {
-	got := map[gjson.Type]string{gjson.Null: "null", gjson.False: "a boolean", gjson.True: "a boolean",
-		gjson.Number: "a number", gjson.String: "a string", gjson.JSON: "an object"}[v.Type]
+	got := map[gjson.Type]string{
+		gjson.Null: "null", gjson.False: "a boolean", gjson.True: "a boolean",
+		gjson.Number: "a number", gjson.String: "a string", gjson.JSON: "an object",
+	}[v.Type]
 	if v.IsArray() {
 		got = "an array"
 	}

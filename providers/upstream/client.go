@@ -122,14 +122,18 @@ func (c *Client) Do(ctx context.Context, call Call) (*Response, error) {
 	if to := resp.Header.Get("Location"); resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		resp.Body.Close()
 		w.stop()
-		return nil, &Failure{Sent: true, Err: &providers.Error{Kind: providers.Upstream, Status: resp.StatusCode,
-			Message: fmt.Sprintf("%s answered with a redirect, which is not followed", c.base.Host), Cause: fmt.Errorf("redirect to %q", to)}}
+		return nil, &Failure{Sent: true, Err: &providers.Error{
+			Kind: providers.Upstream, Status: resp.StatusCode,
+			Message: fmt.Sprintf("%s answered with a redirect, which is not followed", c.base.Host), Cause: fmt.Errorf("redirect to %q", to),
+		}}
 	}
 	b := &body{client: c, watch: w, src: resp.Body}
 	if err := b.decode(resp.Header); err != nil {
 		b.Close()
-		return nil, &Failure{Sent: true, Err: &providers.Error{Kind: providers.Upstream, Status: resp.StatusCode,
-			Message: fmt.Sprintf("%s sent an answer that cannot be read", c.base.Host), Cause: err}}
+		return nil, &Failure{Sent: true, Err: &providers.Error{
+			Kind: providers.Upstream, Status: resp.StatusCode,
+			Message: fmt.Sprintf("%s sent an answer that cannot be read", c.base.Host), Cause: err,
+		}}
 	}
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: b}, nil
 }
@@ -209,8 +213,10 @@ func ReadAll(r *Response, max int64) ([]byte, error) {
 		b = b[:len(b)+n]
 		switch {
 		case int64(len(b)) > max:
-			return nil, &Failure{Sent: true, Err: &providers.Error{Kind: providers.Upstream, Status: r.Status,
-				Message: fmt.Sprintf("the provider's answer is longer than %d bytes", max)}}
+			return nil, &Failure{Sent: true, Err: &providers.Error{
+				Kind: providers.Upstream, Status: r.Status,
+				Message: fmt.Sprintf("the provider's answer is longer than %d bytes", max),
+			}}
 		case errors.Is(err, io.EOF):
 			return b, nil
 		case err != nil:

@@ -156,8 +156,10 @@ func TestDoCarriesTheCall(t *testing.T) {
 		io.WriteString(w, "slow down")
 	})
 	c := client(t, s.URL+"/v1/", providers.Timeouts{})
-	resp, err := c.Do(t.Context(), Call{Path: "/chat/completions?a=b", Body: []byte(`{"x":1}`), Stream: true,
-		Header: [][2]string{{"Authorization", "Bearer theirs"}, {"openai-beta", "x=1"}, {"Host", "evil"}, {"Content-Length", "99"}}})
+	resp, err := c.Do(t.Context(), Call{
+		Path: "/chat/completions?a=b", Body: []byte(`{"x":1}`), Stream: true,
+		Header: [][2]string{{"Authorization", "Bearer theirs"}, {"openai-beta", "x=1"}, {"Host", "evil"}, {"Content-Length", "99"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,8 +167,10 @@ func TestDoCarriesTheCall(t *testing.T) {
 	if err != nil || string(b) != "slow down" || resp.Status != 429 || resp.Header.Get("x-request-id") != "abc" {
 		t.Fatalf("%d %q %v", resp.Status, b, err)
 	}
-	want := map[string]string{"Authorization": "Bearer ours", "Openai-Beta": "x=1", "Accept": "text/event-stream",
-		"Accept-Encoding": "identity", "Content-Type": "application/json"}
+	want := map[string]string{
+		"Authorization": "Bearer ours", "Openai-Beta": "x=1", "Accept": "text/event-stream",
+		"Accept-Encoding": "identity", "Content-Type": "application/json",
+	}
 	for k, v := range want {
 		if got.Header.Get(k) != v {
 			t.Errorf("%s: %q, want %q", k, got.Header.Get(k), v)

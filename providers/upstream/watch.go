@@ -33,8 +33,10 @@ type watch struct {
 func newWatch(parent context.Context, l limits) *watch {
 	ctx, cancel := context.WithCancelCause(parent)
 	now := time.Now()
-	w := &watch{ctx: ctx, cancel: cancel, limits: l, started: now,
-		silentAt: now.Add(l.connect + l.firstByte), reason: errFirst}
+	w := &watch{
+		ctx: ctx, cancel: cancel, limits: l, started: now,
+		silentAt: now.Add(l.connect + l.firstByte), reason: errFirst,
+	}
 	first := min(l.connect+l.firstByte, l.total)
 	w.mu.Lock()
 	w.armed = now.Add(first)

@@ -227,8 +227,10 @@ func (e *engine) target(book *catalog.Book, model string, context int64) provide
 		id = own.ID
 	}
 	facts := book.Facts(e.row.Name, id)
-	t := providers.Target{Name: e.name + "/" + model, Provider: e.name, Model: facts.Model, ID: id, Type: e.row.Name,
-		SelfHosted: true, DataIn: e.config.DataIn, Facts: facts.Facts}
+	t := providers.Target{
+		Name: e.name + "/" + model, Provider: e.name, Model: facts.Model, ID: id, Type: e.row.Name,
+		SelfHosted: true, DataIn: e.config.DataIn, Facts: facts.Facts,
+	}
 	if context > 0 {
 		t.Facts.Context = context
 	}
@@ -249,6 +251,20 @@ func (e *engine) describe() string {
 		return e.name + " (does not answer yet)"
 	}
 	return strings.Join(names, ", ")
+}
+
+// Found says whether a model server answers on this machine that was not there
+// when this world was made of what was found.
+func (w *World) Found(ctx context.Context, file *config.File) bool {
+	if file.Engines != nil {
+		return false
+	}
+	for _, f := range adapter.Discover(ctx, file.Server.Listen, file.Server.Admin.Listen) {
+		if w.engines[f.Type] == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Refresh asks the engines for their models and describes those whose models

@@ -35,6 +35,9 @@ type Process struct {
 
 // NotStarted is a Starter for where a file is only looked at.
 func NotStarted() (string, func() error, error) {
+	if err := embedded.Available(); err != nil {
+		return "", nil, err
+	}
 	return "http://127.0.0.1:0", func() error { return nil }, nil
 }
 

@@ -55,8 +55,10 @@ func TestSettle(t *testing.T) {
 
 // TestSettleNeverAboveHold bounds what we count ourselves by the hold.
 func TestSettleNeverAboveHold(t *testing.T) {
-	a := account{meter: &providers.Meter{}, held: 5, cancelStops: true,
-		counted: func() providers.Usage { return providers.Usage{Input: 100} }, price: func(u providers.Usage) providers.Money { return providers.Money(u.Input) }}
+	a := account{
+		meter: &providers.Meter{}, held: 5, cancelStops: true,
+		counted: func() providers.Usage { return providers.Usage{Input: 100} }, price: func(u providers.Usage) providers.Money { return providers.Money(u.Input) },
+	}
 	if b := settle(cut, a); b.cost != 5 {
 		t.Errorf("an estimate above the hold settles at %v, want the hold", b.cost)
 	}

@@ -31,7 +31,8 @@ func (a *Attempt) finish(e ending, cause error) {
 		}
 		if e == complete {
 			a.parts.Estimator.Observe(a.Target, a.Estimate, estimate.Outcome{
-				Usage: b.usage, Cut: a.relay.Meter().Finish == providers.FinishLength, Clamped: a.Clamped()})
+				Usage: b.usage, Cut: a.relay.Meter().Finish == providers.FinishLength, Clamped: a.Clamped(),
+			})
 		}
 		a.record(b, cause, took)
 	})

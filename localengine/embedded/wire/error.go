@@ -72,14 +72,18 @@ func Loading() *Error {
 
 // QueueFull is a refusal because all places to wait are taken.
 func QueueFull(places int) *Error {
-	return &Error{Status: http.StatusTooManyRequests, Kind: "rate_limit_error", Code: "queue_full", Retry: 1,
-		Message: fmt.Sprintf("The engine is busy and its queue of %d is full. Try again later.", places)}
+	return &Error{
+		Status: http.StatusTooManyRequests, Kind: "rate_limit_error", Code: "queue_full", Retry: 1,
+		Message: fmt.Sprintf("The engine is busy and its queue of %d is full. Try again later.", places),
+	}
 }
 
 // TooLarge is a body of more than limit bytes.
 func TooLarge(limit int64) *Error {
-	return &Error{Status: http.StatusRequestEntityTooLarge, Kind: "invalid_request_error", Code: "request_too_large",
-		Message: fmt.Sprintf("The request body is larger than %d bytes.", limit)}
+	return &Error{
+		Status: http.StatusRequestEntityTooLarge, Kind: "invalid_request_error", Code: "request_too_large",
+		Message: fmt.Sprintf("The request body is larger than %d bytes.", limit),
+	}
 }
 
 // Internal is a failure of the engine, with words that may be sent.

@@ -82,8 +82,10 @@ func ParseChat(body []byte, model string, defaultTemperature float64) (*Chat, *E
 		return nil, e
 	}
 	if b.Model != "" && b.Model != model {
-		return nil, &Error{Status: 404, Kind: "invalid_request_error", Param: "model", Code: "model_not_found",
-			Message: "The model `" + Clip(b.Model) + "` does not exist here. This engine serves `" + model + "`."}
+		return nil, &Error{
+			Status: 404, Kind: "invalid_request_error", Param: "model", Code: "model_not_found",
+			Message: "The model `" + Clip(b.Model) + "` does not exist here. This engine serves `" + model + "`.",
+		}
 	}
 	if e := b.refuse(); e != nil {
 		return nil, e

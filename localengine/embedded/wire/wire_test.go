@@ -40,8 +40,10 @@ func TestParseChat(t *testing.T) {
 
 // No bytes that anyone can send may do worse than be refused in OpenAI's shape.
 func FuzzParseChat(f *testing.F) {
-	for _, s := range []string{"", "{}", `{"messages":[{"role":"user","content":"x"}]}`, `{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}],"stop":["a"],"n":1,"temperature":1}`,
-		`{"messages":[{"role":"user","content":{}}]}`, "\xff", `{"model":"` + strings.Repeat("x", 300) + `"}`, `[[`, `{"max_tokens":1e999}`, `null`, `{"messages":null,"tools":null}`} {
+	for _, s := range []string{
+		"", "{}", `{"messages":[{"role":"user","content":"x"}]}`, `{"messages":[{"role":"user","content":[{"type":"text","text":"x"}]}],"stop":["a"],"n":1,"temperature":1}`,
+		`{"messages":[{"role":"user","content":{}}]}`, "\xff", `{"model":"` + strings.Repeat("x", 300) + `"}`, `[[`, `{"max_tokens":1e999}`, `null`, `{"messages":null,"tools":null}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -160,8 +160,10 @@ func (t *Table) Resolve(name string) (*route.Model, error) {
 		return nil, err
 	}
 	if len(m.Targets) == 0 {
-		return nil, &providers.Error{Kind: providers.Unavailable, Code: "model_not_ready", Param: "model",
-			Message: fmt.Sprintf("the model %q has no target now: %s", route.ShortName(name), t.waitsFor(m))}
+		return nil, &providers.Error{
+			Kind: providers.Unavailable, Code: "model_not_ready", Param: "model",
+			Message: fmt.Sprintf("the model %q has no target now: %s", route.ShortName(name), t.waitsFor(m)),
+		}
 	}
 	return m, nil
 }

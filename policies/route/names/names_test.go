@@ -213,8 +213,10 @@ func TestMistakesAreReportedTogether(t *testing.T) {
 		"base":       {From: []string{"openai/o1"}, Baseline: "openai/gpt-4o"},
 		"engine":     {From: []string{"down/*"}, Baseline: "down/later"},
 		"empty":      {},
-		"settings": {From: []string{"openai/o1"}, Pick: "best", Rollout: "half", MinQuality: 1.5, Unsupported: "drop",
-			Explore: 2_000_000},
+		"settings": {
+			From: []string{"openai/o1"}, Pick: "best", Rollout: "half", MinQuality: 1.5, Unsupported: "drop",
+			Explore: 2_000_000,
+		},
 	}
 	_, problems := Compile(models, house())
 	want := []string{

@@ -28,14 +28,16 @@ func TestOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Output{ID: json.RawMessage(`"a"`), Provider: "openai", Model: "o1", Usage: providers.Usage{Input: 1000, CacheRead: 200, Output: 500, Reasoning: 400},
+	want := Output{
+		ID: json.RawMessage(`"a"`), Provider: "openai", Model: "o1", Usage: providers.Usage{Input: 1000, CacheRead: 200, Output: 500, Reasoning: 400},
 		CostUSD: "0.0465", Source: "book", Row: &Row{Source: "genai-prices 2026-08-21"},
 		Lines: []Line{
 			{Class: "input", Count: 1000, Price: "15", CostUSD: "0.015"},
 			{Class: "cache_read", Count: 200, Price: "7.5", CostUSD: "0.0015"},
 			{Class: "output", Count: 100, Price: "60", CostUSD: "0.006"},
 			{Class: "reasoning", Count: 400, Price: "60", CostUSD: "0.024"},
-		}}
+		},
+	}
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Error(diff)
 	}

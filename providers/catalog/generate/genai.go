@@ -212,8 +212,10 @@ func set(r *price.Rates, c price.Class, p providers.Price) { *field(r, c) = &p }
 
 // field is where a class stands in Rates.
 func field(r *price.Rates, c price.Class) **providers.Price {
-	return [...]**providers.Price{&r.Input, &r.CacheRead, &r.CacheWrite, &r.CacheWrite1h, &r.Output, &r.Reasoning,
-		&r.AudioIn, &r.AudioCacheRead, &r.AudioOut, &r.ImageIn, &r.ImageCacheRead, &r.ImageOut, &r.VideoIn, &r.VideoOut, &r.Citation}[c]
+	return [...]**providers.Price{
+		&r.Input, &r.CacheRead, &r.CacheWrite, &r.CacheWrite1h, &r.Output, &r.Reasoning,
+		&r.AudioIn, &r.AudioCacheRead, &r.AudioOut, &r.ImageIn, &r.ImageCacheRead, &r.ImageOut, &r.VideoIn, &r.VideoOut, &r.Citation,
+	}[c]
 }
 
 func keys[V any](m map[string]V) []string {

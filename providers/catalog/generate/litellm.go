@@ -30,11 +30,16 @@ var litellmClasses = []struct {
 	key   string
 	class price.Class
 }{
-	{"input_cost_per_token", price.Input}, {"output_cost_per_token", price.Output},
-	{"cache_read_input_token_cost", price.CacheRead}, {"cache_creation_input_token_cost", price.CacheWrite},
-	{"cache_creation_input_token_cost_above_1hr", price.CacheWrite1h}, {"output_cost_per_reasoning_token", price.Reasoning},
-	{"input_cost_per_audio_token", price.AudioIn}, {"cache_read_input_audio_token_cost", price.AudioCacheRead},
-	{"output_cost_per_audio_token", price.AudioOut}, {"input_cost_per_image_token", price.ImageIn},
+	{"input_cost_per_token", price.Input},
+	{"output_cost_per_token", price.Output},
+	{"cache_read_input_token_cost", price.CacheRead},
+	{"cache_creation_input_token_cost", price.CacheWrite},
+	{"cache_creation_input_token_cost_above_1hr", price.CacheWrite1h},
+	{"output_cost_per_reasoning_token", price.Reasoning},
+	{"input_cost_per_audio_token", price.AudioIn},
+	{"cache_read_input_audio_token_cost", price.AudioCacheRead},
+	{"output_cost_per_audio_token", price.AudioOut},
+	{"input_cost_per_image_token", price.ImageIn},
 	{"output_cost_per_image_token", price.ImageOut},
 }
 
@@ -166,9 +171,11 @@ func searches(r record) map[string]providers.Money {
 
 func can(r record) *catalog.Can {
 	context := max(r.integer("max_input_tokens"), r.integer("max_tokens"))
-	return &catalog.Can{Mode: r.text("mode"), Context: context, MaxOutput: r.integer("max_output_tokens"),
+	return &catalog.Can{
+		Mode: r.text("mode"), Context: context, MaxOutput: r.integer("max_output_tokens"),
 		Tools: r.yes("supports_function_calling"), Images: r.yes("supports_vision"), Schema: r.yes("supports_response_schema"),
-		Reasoning: r.fields["supports_reasoning"] == true, NoTemperature: r.fields["supports_sampling_params"] == false, Retired: r.text("deprecation_date")}
+		Reasoning: r.fields["supports_reasoning"] == true, NoTemperature: r.fields["supports_sampling_params"] == false, Retired: r.text("deprecation_date"),
+	}
 }
 
 // overlay adds to an entry what genai-prices lacks: tiers, regions, search

@@ -296,8 +296,10 @@ func (g *generator) report(w io.Writer, n int) {
 		title string
 		lines []string
 	}{
-		{"rounded up to six decimals per million", g.rounded}, {"sources disagree", g.conflicts},
-		{"notes", g.notes}, {"cannot be compiled", g.failed},
+		{"rounded up to six decimals per million", g.rounded},
+		{"sources disagree", g.conflicts},
+		{"notes", g.notes},
+		{"cannot be compiled", g.failed},
 	} {
 		slices.Sort(part.lines)
 		part.lines = slices.Compact(part.lines)

@@ -55,8 +55,10 @@ func (r *Row) Cost(u providers.Usage, t Terms) Bill {
 		}
 		before := tokens.pico(f)
 		tokens.add(n[c], s[c])
-		b.Lines = append(b.Lines, Line{Class: Class(c).String(), Count: n[c],
-			Price: s[c].effective(f), Cost: tokens.pico(f) - before})
+		b.Lines = append(b.Lines, Line{
+			Class: Class(c).String(), Count: n[c],
+			Price: s[c].effective(f), Cost: tokens.pico(f) - before,
+		})
 	}
 	b.Total = tokens.pico(f)
 	calls, searches := r.fees(&u)

@@ -26,13 +26,17 @@ const (
 	classes
 )
 
-var classNames = [classes]string{"input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning",
-	"audio_in", "audio_cache_read", "audio_out", "image_in", "image_cache_read", "image_out", "video_in", "video_out", "citation"}
+var classNames = [classes]string{
+	"input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning",
+	"audio_in", "audio_cache_read", "audio_out", "image_in", "image_cache_read", "image_out", "video_in", "video_out", "citation",
+}
 
 // parents is ordered so that a parent is resolved before its children.
-var parents = [classes]Class{CacheRead: Input, CacheWrite: Input, CacheWrite1h: CacheWrite, Reasoning: Output,
+var parents = [classes]Class{
+	CacheRead: Input, CacheWrite: Input, CacheWrite1h: CacheWrite, Reasoning: Output,
 	AudioIn: Input, AudioCacheRead: CacheRead, AudioOut: Output, ImageIn: Input, ImageCacheRead: CacheRead, ImageOut: Output,
-	VideoIn: Input, VideoOut: Output, Input: Input, Output: Output, Citation: Citation}
+	VideoIn: Input, VideoOut: Output, Input: Input, Output: Output, Citation: Citation,
+}
 
 // String is the class's name in files and bills.
 func (c Class) String() string { return classNames[c] }

@@ -66,10 +66,18 @@ func TestTotal(t *testing.T) {
 		want  providers.Pico
 	}{
 		{"plain", providers.Usage{Input: 1000, Output: 100}, Terms{}, 1000*2_500_000 + 100*15_000_000},
-		{"every class", providers.Usage{Input: 1, CacheRead: 2, CacheWrite5m: 3, CacheWrite1h: 4, Output: 5, Reasoning: 2, AudioIn: 6}, Terms{},
-			1*2_500_000 + 2*250_000 + 3*3_125_000 + 4*5_000_000 + 5*15_000_000 + 6*40_000_000},
-		{"classes without a price take the parent's", providers.Usage{ImageIn: 1, ImageCacheRead: 2, VideoIn: 3, AudioOut: 4, ImageOut: 5, AudioCacheRead: 6}, Terms{},
-			1*2_500_000 + 2*250_000 + 3*2_500_000 + 4*15_000_000 + 5*15_000_000 + 6*250_000},
+		{
+			"every class",
+			providers.Usage{Input: 1, CacheRead: 2, CacheWrite5m: 3, CacheWrite1h: 4, Output: 5, Reasoning: 2, AudioIn: 6},
+			Terms{},
+			1*2_500_000 + 2*250_000 + 3*3_125_000 + 4*5_000_000 + 5*15_000_000 + 6*40_000_000,
+		},
+		{
+			"classes without a price take the parent's",
+			providers.Usage{ImageIn: 1, ImageCacheRead: 2, VideoIn: 3, AudioOut: 4, ImageOut: 5, AudioCacheRead: 6},
+			Terms{},
+			1*2_500_000 + 2*250_000 + 3*2_500_000 + 4*15_000_000 + 5*15_000_000 + 6*250_000,
+		},
 		{"at the threshold it is short", providers.Usage{Input: 200_000, CacheRead: 72_000}, Terms{}, 200_000*2_500_000 + 72_000*250_000},
 		{"above it all of it is long", providers.Usage{Input: 200_001, CacheRead: 72_000, CacheWrite5m: 1, Output: 1}, Terms{}, 200_001*5_000_000 + 72_000*500_000 + 3_125_000 + 22_500_000},
 		{"flex", providers.Usage{Input: 3, Output: 1}, Terms{Tier: "flex"}, 3*1_250_000 + 7_500_000},
@@ -114,8 +122,10 @@ func checkBill(t interface{ Errorf(string, ...any) }, r *Row, u providers.Usage,
 }
 
 func TestFactorsAreExact(t *testing.T) {
-	r := compile(t, RowConfig{Rates: Rates{Input: usd("0.000001"), Output: usd("0.000001")},
-		Tiers: map[string]TierConfig{"flex": {Factor: "0.333333"}}, DataIn: map[string]string{"eu": "1.1"}})
+	r := compile(t, RowConfig{
+		Rates: Rates{Input: usd("0.000001"), Output: usd("0.000001")},
+		Tiers: map[string]TierConfig{"flex": {Factor: "0.333333"}}, DataIn: map[string]string{"eu": "1.1"},
+	})
 	got := r.Total(providers.Usage{Input: 1_000_000, Output: 2_000_000}, Terms{Tier: "flex", Region: "eu"})
 	if want := providers.Pico(1_099_999); got != want { // 3,000,000 × 0.333333 × 1.1 = 1,099,998.9
 		t.Errorf("got %d, want %d", got, want)
@@ -179,7 +189,8 @@ func TestCompileProblems(t *testing.T) {
 		"search size":  {RowConfig{Rates: Rates{Input: usd("1")}, PerSearch: map[string]providers.Money{"huge": 1}}, "row.per_search.huge"},
 		"search fee":   {RowConfig{Rates: Rates{Input: usd("1")}, PerSearch: map[string]providers.Money{"low": 101 * providers.Dollar}}, "row.per_search.low"},
 		"overlap": {RowConfig{Rates: Rates{Input: usd("1")}, OffPeak: []OffPeakConfig{
-			{Zone: "UTC", Hours: "22:00-06:00", Factor: "0.5"}, {Zone: "Asia/Shanghai", Days: []string{"fri"}, Hours: "13:30-14:30", Factor: "0.7"}}}, "row.off_peak"},
+			{Zone: "UTC", Hours: "22:00-06:00", Factor: "0.5"}, {Zone: "Asia/Shanghai", Days: []string{"fri"}, Hours: "13:30-14:30", Factor: "0.7"},
+		}}, "row.off_peak"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, problems := Compile("row", c.row)
@@ -192,13 +203,17 @@ func TestCompileProblems(t *testing.T) {
 
 func usages(t *rapid.T, name string) providers.Usage {
 	n := func(of string) int64 { return rapid.Int64Range(0, 400_000).Draw(t, name+of) }
-	return providers.Usage{Input: n("input"), CacheRead: n("read"), CacheWrite5m: n("write"), CacheWrite1h: n("write1h"), Output: n("output"),
-		AudioIn: n("audio"), ImageOut: n("image"), WebSearches: n("searches")}
+	return providers.Usage{
+		Input: n("input"), CacheRead: n("read"), CacheWrite5m: n("write"), CacheWrite1h: n("write1h"), Output: n("output"),
+		AudioIn: n("audio"), ImageOut: n("image"), WebSearches: n("searches"),
+	}
 }
 
 var terms = rapid.Custom(func(t *rapid.T) Terms {
-	return Terms{Tier: rapid.SampledFrom([]string{"", "flex", "priority"}).Draw(t, "tier"), Region: rapid.SampledFrom([]string{"", "eu"}).Draw(t, "region"),
-		At: at(weekday).Add(time.Duration(rapid.IntRange(0, 7*24*60).Draw(t, "minute")) * time.Minute)}
+	return Terms{
+		Tier: rapid.SampledFrom([]string{"", "flex", "priority"}).Draw(t, "tier"), Region: rapid.SampledFrom([]string{"", "eu"}).Draw(t, "region"),
+		At: at(weekday).Add(time.Duration(rapid.IntRange(0, 7*24*60).Draw(t, "minute")) * time.Minute),
+	}
 })
 
 func TestCostProperties(t *testing.T) {
@@ -240,8 +255,10 @@ func TestSplitsAddUp(t *testing.T) {
 }
 
 func TestSaturates(t *testing.T) {
-	r := compile(t, RowConfig{Rates: Rates{Input: usd("10000"), Output: usd("10000")}, DataIn: map[string]string{"eu": "1000"},
-		Tiers: map[string]TierConfig{"fast": {Factor: "1000"}}})
+	r := compile(t, RowConfig{
+		Rates: Rates{Input: usd("10000"), Output: usd("10000")}, DataIn: map[string]string{"eu": "1000"},
+		Tiers: map[string]TierConfig{"fast": {Factor: "1000"}},
+	})
 	u := providers.Usage{}
 	for _, f := range []*int64{&u.Input, &u.CacheRead, &u.CacheWrite5m, &u.CacheWrite1h, &u.Output, &u.Reasoning, &u.AudioIn, &u.AudioOut, &u.ImageIn, &u.ImageOut, &u.VideoIn, &u.VideoOut} {
 		*f = math.MaxInt64 / 16

@@ -167,8 +167,10 @@ func other(choice int, name string, value []byte) providers.Event {
 	w.Open('{')
 	w.Raw(name, value)
 	w.Close('}')
-	return providers.Event{Kind: providers.EventOther, Choice: choice,
-		Opaque: &providers.Opaque{Format: providers.FormatOpenAI, Raw: json.RawMessage(w.B)}}
+	return providers.Event{
+		Kind: providers.EventOther, Choice: choice,
+		Opaque: &providers.Opaque{Format: providers.FormatOpenAI, Raw: json.RawMessage(w.B)},
+	}
 }
 
 // toolEvents reads a piece of a tool call; what it says beside id and function

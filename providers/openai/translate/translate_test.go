@@ -54,8 +54,10 @@ func TestDecodeRequest(t *testing.T) {
 			kinds = append(kinds, p.Kind)
 		}
 	}
-	want := []providers.PartKind{providers.PartText, providers.PartText, providers.PartReasoning, providers.PartToolCall, providers.PartOther,
-		providers.PartToolResult, providers.PartToolResult, providers.PartText, providers.PartRefusal}
+	want := []providers.PartKind{
+		providers.PartText, providers.PartText, providers.PartReasoning, providers.PartToolCall, providers.PartOther,
+		providers.PartToolResult, providers.PartToolResult, providers.PartText, providers.PartRefusal,
+	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Error(diff)
 	}
@@ -87,7 +89,8 @@ func TestDecodeRequest(t *testing.T) {
 // that format's own may leak, and one turn may hold several results.
 func TestEncodeForeign(t *testing.T) {
 	half, yes := 0.5, true
-	req := &providers.Request{Model: "m", MaxOutput: 9, Stream: true, StreamUsage: true, Temperature: &half, Parallel: &yes, Stop: []string{"x"}, Effort: "low",
+	req := &providers.Request{
+		Model: "m", MaxOutput: 9, Stream: true, StreamUsage: true, Temperature: &half, Parallel: &yes, Stop: []string{"x"}, Effort: "low",
 		ToolChoice: providers.ToolChoice{Mode: "required", Raw: json.RawMessage(`{"type":"any"}`)},
 		Tools:      []providers.Tool{{Name: "f", Parameters: json.RawMessage(`{}`), Raw: json.RawMessage(`{"name":"f","input_schema":{}}`)}},
 		Schema:     &providers.Schema{Schema: json.RawMessage(`{"type":"object"}`), Raw: json.RawMessage(`{"type":"json_schema","schema":{}}`)},
@@ -95,12 +98,17 @@ func TestEncodeForeign(t *testing.T) {
 			{Role: providers.RoleAssistant, Parts: []providers.Part{
 				{Kind: providers.PartReasoning, Text: "secret"},
 				{Kind: providers.PartOther, Opaque: &providers.Opaque{Format: providers.FormatAnthropic, Raw: json.RawMessage(`{"type":"thinking"}`)}},
-				{Kind: providers.PartToolCall, ID: "1", Name: "f"}, {Kind: providers.PartToolCall, ID: "2", Name: "f", Args: json.RawMessage(`{"a":1}`)}}},
+				{Kind: providers.PartToolCall, ID: "1", Name: "f"},
+				{Kind: providers.PartToolCall, ID: "2", Name: "f", Args: json.RawMessage(`{"a":1}`)},
+			}},
 			{Role: providers.RoleUser, Parts: []providers.Part{
 				{Kind: providers.PartToolResult, ID: "1", Parts: []providers.Part{{Kind: providers.PartText, Text: "r1"}}},
 				{Kind: providers.PartToolResult, ID: "2", Parts: []providers.Part{{Kind: providers.PartText, Text: "r2"}}},
-				{Kind: providers.PartText, Text: "and"}, {Kind: providers.PartMedia, Media: &providers.Media{Kind: "image", Type: "image/png", Data: []byte{1}}}}},
-		}}
+				{Kind: providers.PartText, Text: "and"},
+				{Kind: providers.PartMedia, Media: &providers.Media{Kind: "image", Type: "image/png", Data: []byte{1}}},
+			}},
+		},
+	}
 	out, err := EncodeRequest(req)
 	if err != nil {
 		t.Fatal(err)

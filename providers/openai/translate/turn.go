@@ -55,8 +55,10 @@ func decodeTurn(v gjson.Result) providers.Turn {
 // opaque is a part that only this format understands. Name is the member of the
 // message in which it stands; "" means the content.
 func opaque(name string, v gjson.Result) providers.Part {
-	return providers.Part{Kind: providers.PartOther, Name: name,
-		Opaque: &providers.Opaque{Format: providers.FormatOpenAI, Raw: json.RawMessage(v.Raw)}}
+	return providers.Part{
+		Kind: providers.PartOther, Name: name,
+		Opaque: &providers.Opaque{Format: providers.FormatOpenAI, Raw: json.RawMessage(v.Raw)},
+	}
 }
 
 // decodeCall reads a tool call; one that is no plain function call stays as it

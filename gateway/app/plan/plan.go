@@ -1,4 +1,8 @@
-package app
+// Package plan puts a file to use: Compile makes of it, and of the world that it
+// configures or finds (package world), the State that serves requests, and says
+// everything that only the whole sees wrong with it. A Plan serves, or explains
+// what would be served (explain.go).
+package plan
 
 import (
 	"context"
@@ -26,19 +30,19 @@ import (
 // the file does not say otherwise.
 const defaultUnbounded = providers.Dollar / 2
 
-// serving is a file put to use: what it configures or finds, the state that
-// serves it, and its keys.
-type serving struct {
-	loaded *config.Loaded
-	world  *world.World
-	state  *flow.State
-	keys   key.File
+// Plan is a file put to use: what it configures or finds, the state that serves
+// it, and its keys. It does not change.
+type Plan struct {
+	Loaded *config.Loaded
+	World  *world.World
+	State  *flow.State
+	Keys   key.File
 }
 
-// compile puts a file to use. All mistakes come back together, with their
+// Compile puts a file to use. All mistakes come back together, with their
 // places; the rest is usable if none of them is an error. Connections of before
 // are kept where their part of the file is the same.
-func compile(ctx context.Context, l *config.Loaded, before *world.World, start world.Starter) (*serving, []config.Diagnostic) {
+func Compile(ctx context.Context, l *config.Loaded, before *world.World, start world.Starter) (*Plan, []config.Diagnostic) {
 	file := &l.File
 	var all []providers.Problem
 	book, found := catalog.Embedded().With(file.Prices.Rows)
@@ -49,20 +53,20 @@ func compile(ctx context.Context, l *config.Loaded, before *world.World, start w
 	}
 	w, found := world.New(ctx, file, book, before, start)
 	all = append(all, found...)
-	s := &serving{loaded: l, world: w, state: &flow.State{Book: book, Conns: w.Conns(), Zone: file.Location(), Open: file.Server.Open() && loopbackOnly(file)}}
-	s.state.Names, found = names.Compile(file.Models, w.Catalog())
+	p := &Plan{Loaded: l, World: w, State: &flow.State{Book: book, Conns: w.Conns(), Zone: file.Location(), Open: file.Server.Open() && LoopbackOnly(file)}}
+	p.State.Names, found = names.Compile(file.Models, w.Catalog())
 	all = append(all, found...)
-	s.state.Rules, found = route.Compile(file.Policies, w.Configured)
+	p.State.Rules, found = route.Compile(file.Policies, w.Configured)
 	all = append(all, found...)
-	s.state.Tree, found = budget.Compile(file.Budgets, file.Location())
+	p.State.Tree, found = budget.Compile(file.Budgets, file.Location())
 	all = append(all, found...)
-	s.keys, found = key.Compile(file.Keys, file.KeyDefaults, file.Location())
+	p.Keys, found = key.Compile(file.Keys, file.KeyDefaults, file.Location())
 	all = append(all, found...)
-	all = append(all, s.spentModels()...)
+	all = append(all, p.spentModels()...)
 	if priced {
-		all = append(all, s.unpriced()...)
+		all = append(all, p.unpriced()...)
 	}
-	all = append(all, s.prices(&file.Prices)...)
+	all = append(all, p.prices(&file.Prices)...)
 	if _, err := ledger.ParseWhenDown(file.Store.WhenDown.Paid); err != nil {
 		all = append(all, providers.Problemf("store.when_down.paid", "%v", err))
 	}
@@ -71,48 +75,48 @@ func compile(ctx context.Context, l *config.Loaded, before *world.World, start w
 			all = append(all, providers.Problemf("telemetry.otlp", "%v", err))
 		}
 	}
-	return s, l.Diagnostics(all)
+	return p, l.Diagnostics(all)
 }
 
-// targets are those that the file's models stand for; where it has none, those
+// Targets are those that the file's models stand for; where it has none, those
 // of `auto`. Models that are patterns stand for whatever is asked and are left
 // out.
-func (s *serving) targets() []*providers.Target {
+func (p *Plan) Targets() []*providers.Target {
 	all := []*providers.Target{}
 	add := func(t *providers.Target) {
 		if !slices.ContainsFunc(all, func(o *providers.Target) bool { return o.Name == t.Name }) {
 			all = append(all, t)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.loaded.File.Models)) {
-		if model, err := s.state.Names.Resolve(name); err == nil && !strings.Contains(name, "*") {
+	for _, name := range slices.Sorted(maps.Keys(p.Loaded.File.Models)) {
+		if model, err := p.State.Names.Resolve(name); err == nil && !strings.Contains(name, "*") {
 			for _, t := range model.Targets {
 				add(t)
 			}
 		}
 	}
-	if s.loaded.File.Models == nil {
-		for _, t := range s.world.Auto() {
+	if p.Loaded.File.Models == nil {
+		for _, t := range p.World.Auto() {
 			add(&t)
 		}
 	}
 	return all
 }
 
-// loopbackOnly says that every listener takes connections of this machine only.
-func loopbackOnly(file *config.File) bool {
+// LoopbackOnly says that every listener takes connections of this machine only.
+func LoopbackOnly(file *config.File) bool {
 	admin := file.Server.Admin.Listen
 	return local.Loopback(file.Server.Listen) && (admin == "" || local.Loopback(admin))
 }
 
 // spentModels finds budgets whose when_spent names a model that there is not.
-func (s *serving) spentModels() (all []providers.Problem) {
-	for _, name := range slices.Sorted(maps.Keys(s.loaded.File.Budgets)) {
-		model := s.loaded.File.Budgets[name].WhenSpent.Model
+func (p *Plan) spentModels() (all []providers.Problem) {
+	for _, name := range slices.Sorted(maps.Keys(p.Loaded.File.Budgets)) {
+		model := p.Loaded.File.Budgets[name].WhenSpent.Model
 		if model == "" {
 			continue
 		}
-		if _, err := s.state.Names.Resolve(model); err != nil && providers.AsError(err).Kind == providers.NotFound {
+		if _, err := p.State.Names.Resolve(model); err != nil && providers.AsError(err).Kind == providers.NotFound {
 			all = append(all, providers.Problemf("budgets."+name+".when_spent.model", "%v", err))
 		}
 	}
@@ -121,8 +125,8 @@ func (s *serving) spentModels() (all []providers.Problem) {
 
 // unpriced finds the paid targets that the file names and nobody has a price
 // for, or that are no longer served.
-func (s *serving) unpriced() (all []providers.Problem) {
-	file, today := &s.loaded.File, time.Now().UTC().Format(time.DateOnly)
+func (p *Plan) unpriced() (all []providers.Problem) {
+	file, today := &p.Loaded.File, time.Now().UTC().Format(time.DateOnly)
 	if file.Prices.UnknownModel == "like_dearest_of_provider" {
 		return nil
 	}
@@ -131,14 +135,14 @@ func (s *serving) unpriced() (all []providers.Problem) {
 			if strings.Contains(from, "*") {
 				continue
 			}
-			t, ok := s.world.Lookup(from)
+			t, ok := p.World.Lookup(from)
 			if !ok || t.SelfHosted {
 				continue
 			}
-			if e, ok := s.world.Book.Entry(t.Type, t.ID); ok && e.Can != nil && e.Can.Retired != "" && e.Can.Retired <= today {
+			if e, ok := p.World.Book.Entry(t.Type, t.ID); ok && e.Can != nil && e.Can.Retired != "" && e.Can.Retired <= today {
 				all = append(all, providers.Warningf(fmt.Sprintf("models.%s.from[%d]", name, i), "%s was switched off by its provider on %s, so far as the price book knows", from, e.Can.Retired))
 			}
-			if row, ok := s.world.Book.For(t, time.Now()); !ok || !row.Priced() {
+			if row, ok := p.World.Book.For(t, time.Now()); !ok || !row.Priced() {
 				all = append(all, providers.Problemf(fmt.Sprintf("models.%s.from[%d]", name, i),
 					"%s has no price: add prices: {rows: [{target: %s, input: …, output: …}]} in dollars per million tokens", from, from))
 			}
@@ -149,15 +153,15 @@ func (s *serving) unpriced() (all []providers.Problem) {
 
 // prices reads what the file says of models and requests that the book cannot
 // bound.
-func (s *serving) prices(c *catalog.Config) (problems []providers.Problem) {
+func (p *Plan) prices(c *catalog.Config) (problems []providers.Problem) {
 	switch c.UnknownModel {
 	case "", "refuse":
 	case "like_dearest_of_provider":
-		s.state.LikeDearest = true
+		p.State.LikeDearest = true
 	default:
 		problems = append(problems, providers.Problemf("prices.unknown_model", "write refuse or like_dearest_of_provider, not %q", c.UnknownModel))
 	}
-	s.state.Unbounded.Hold = defaultUnbounded
+	p.State.Unbounded.Hold = defaultUnbounded
 	if c.NoUpperBound == "" {
 		return problems
 	}
@@ -165,11 +169,11 @@ func (s *serving) prices(c *catalog.Config) (problems []providers.Problem) {
 	m, err := providers.ParseMoney(amount)
 	switch {
 	case c.NoUpperBound == "refuse":
-		s.state.Unbounded.Refuse = true
+		p.State.Unbounded.Refuse = true
 	case !hold || err != nil || m <= 0:
 		problems = append(problems, providers.Problemf("prices.no_upper_bound", `write refuse or an amount such as "hold $0.50", not %q`, c.NoUpperBound))
 	default:
-		s.state.Unbounded.Hold = m
+		p.State.Unbounded.Hold = m
 	}
 	return problems
 }
