@@ -172,17 +172,30 @@ func (m Money) Pico() Pico {
 // String writes the exact decimal in dollars.
 func (a Pico) String() string { return decimal(int64(a), 12) }
 
-// decimal writes n / 10^digits without trailing zeros.
+// decimal writes n / 10^digits without trailing zeros. It allocates the text
+// alone: receipts and headers are full of amounts.
 func decimal(n int64, digits int) string {
-	sign := ""
 	u := uint64(n)
 	if n < 0 {
-		sign, u = "-", -u
+		u = -u
 	}
-	s := fmt.Sprintf("%0*d", digits+1, u)
-	whole, frac := s[:len(s)-digits], strings.TrimRight(s[len(s)-digits:], "0")
-	if frac != "" {
-		frac = "." + frac
+	var b [32]byte
+	i := len(b)
+	for k := 0; u > 0 || k <= digits; k++ { // from the last digit to the first
+		d := byte(u % 10)
+		u /= 10
+		if k == digits && i < len(b) {
+			i--
+			b[i] = '.'
+		}
+		if k >= digits || d != 0 || i < len(b) {
+			i--
+			b[i] = '0' + d
+		}
 	}
-	return sign + whole + frac
+	if n < 0 {
+		i--
+		b[i] = '-'
+	}
+	return string(b[i:])
 }

@@ -61,10 +61,14 @@ func (a *App) targets() []admin.TargetStatus {
 	return all
 }
 
-// ready is nil while the store answers and a target is usable.
+// ready is nil while the store answers, the ledger may draw from it, and a target
+// is usable.
 func (a *App) ready(ctx context.Context) error {
 	if err := a.store.Ping(ctx); err != nil {
 		return fmt.Errorf("store: %w", err)
+	}
+	if s := a.admin.Ledger.Stats(); !s.MayDraw {
+		return errors.New("store: the ledger has not joined it yet, so nothing that costs money is sent")
 	}
 	down := errors.New("no provider or engine is configured or found")
 	for name, conn := range a.serving().State.Conns {

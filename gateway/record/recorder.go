@@ -27,6 +27,7 @@ const (
 	batchSize = 256
 	retryWait = 500 * time.Millisecond
 	callLimit = 5 * time.Second
+	gather    = 20 * time.Millisecond
 )
 
 // Recorder takes receipts from the requests' path to the store.
@@ -93,6 +94,7 @@ func (r *Recorder) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
+			pause(ctx, gather) // for company: one write of many costs little more than one of one
 			r.drain(ctx)
 		}
 	}
