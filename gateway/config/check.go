@@ -99,7 +99,7 @@ func listener(path, address string) []providers.Problem {
 		return nil
 	}
 	_, port, err := net.SplitHostPort(address)
-	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil && n == 0 {
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
 		return []providers.Problem{providers.Problemf(path, "%q is no address to listen on: write host:port, such as 127.0.0.1:4700", address)}
 	}
 	return nil
