@@ -23,10 +23,11 @@ import (
 
 // cell is what this replica has of a budget's window.
 type cell struct {
-	name  core.Cell
-	open  int64 // Σ of open holds
-	owed  int64 // Σ of settlements that are not known to be booked
-	dirty bool  // the store may believe something else
+	name   core.Cell
+	open   int64 // Σ of open holds
+	owed   int64 // Σ of settlements that are not known to be booked
+	dirty  bool  // the store may believe something else
+	queued bool  // stands in Replica.dirty, where a cell named out of its turn stays
 }
 
 func (c *cell) has() int64 { return c.open + c.owed }
@@ -48,7 +49,7 @@ type Replica struct {
 	name     string
 	boot     string
 	number   int64 // of the last step sent
-	answered int64 // of the last step answered
+	answered int64 // of the last step that was answered and that the store keeps
 
 	phase      phase
 	run        string    // run of the store that answered last
@@ -180,8 +181,9 @@ func (r *Replica) dropSettled() {
 
 // touch notes that the store is to be told what there is of a cell.
 func (r *Replica) touch(c *cell) {
-	if !c.dirty {
-		c.dirty = true
+	c.dirty = true
+	if !c.queued {
+		c.queued = true
 		r.dirty = append(r.dirty, c)
 	}
 }
@@ -256,6 +258,7 @@ func (r *Replica) say(b core.Batch, asks []core.Ask) []core.Amount {
 	eachCell(asks, func(name core.Cell) { add(r.cells[name]) })
 	n := 0
 	for n < len(r.dirty) && len(list) < core.MaxCells {
+		r.dirty[n].queued = false
 		add(r.dirty[n])
 		n++
 	}
@@ -289,7 +292,9 @@ func (r *Replica) Unanswered(st *core.Step) {
 
 // Answer takes the answer to the last step sent.
 func (r *Replica) Answer(now time.Time, st *core.Step, a *core.Answer) {
-	r.answered = st.Number
+	if a.Status == core.OK { // what was refused left no number in the store
+		r.answered = st.Number
+	}
 	if a.Run != r.run || a.Recovering && !r.recovering || a.Status == core.New || a.Status == core.Behind {
 		r.run, r.heard = a.Run, now
 	}
