@@ -123,6 +123,12 @@ func (l *Ledger) expire(a *ask) (again bool) {
 	return false
 }
 
+// window is the one that the store picked for a place of a draw. It goes by what
+// was asked: the place itself may have moved on while the call was on its way.
+func (a *ask) window(draw, place int, r core.Reading) core.Window {
+	return a.draws[draw].Path[place].Window(r.Next)
+}
+
 // remove takes an ask out of the queue.
 func (l *Ledger) remove(a *ask) {
 	if i := slices.Index(l.asks, a); i >= 0 {
@@ -134,6 +140,9 @@ func (l *Ledger) remove(a *ask) {
 // offline allowance, or with a refusal.
 func (l *Ledger) settleDown(a *ask) {
 	l.remove(a)
+	if a.left {
+		return
+	}
 	now := l.clock()
 	if h := l.holdOffline(now, a); h != nil {
 		a.result <- result{hold: h}
@@ -183,7 +192,7 @@ func (l *Ledger) holdOffline(now time.Time, a *ask) *Hold {
 // deliver hands an ask the store's grant.
 func (l *Ledger) deliver(a *ask, g *core.Grant, at time.Time) {
 	switch {
-	case g.Draw == core.Misdated && a.misdated >= maxMisdated:
+	case g.Draw == core.Misdated && (a.left || a.misdated >= maxMisdated):
 		l.settleDown(a)
 	case g.Draw == core.Misdated:
 		a.misdated++
@@ -211,9 +220,10 @@ func (l *Ledger) granted(a *ask, g *core.Grant, at time.Time) {
 	}
 	var cells []core.Cell
 	for i, p := range mine.places {
-		w, _ := p.Window(g.Tried[0][i].Next)
-		l.r.Hold(w.Cell, g.Nanos, int64(amount))
-		cells = append(cells, w.Cell)
+		cell := a.window(g.Draw, i, g.Tried[0][i]).Cell
+		l.r.Hold(cell, g.Nanos, int64(amount))
+		cells = append(cells, cell)
+		p.Saw(cell, g.Tried[0][i])
 		l.warn(p, g.Tried[0][i])
 	}
 	if a.left {
@@ -225,12 +235,8 @@ func (l *Ledger) granted(a *ask, g *core.Grant, at time.Time) {
 	a.result <- result{hold: h}
 }
 
-// warn counts a grant that a budget in mode warn would have refused, and keeps
-// what the store said of the place.
+// warn counts a grant that a budget in mode warn would have refused.
 func (l *Ledger) warn(p *place.Place, r core.Reading) {
-	if !r.Next {
-		p.Known, p.Reading = true, r
-	}
 	if p.Enforced() || p.Left(r) >= 0 {
 		return
 	}

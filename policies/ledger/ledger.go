@@ -170,7 +170,7 @@ func (l *Ledger) cellsOf(nodes []*budget.Node, at time.Time) []core.Cell {
 	var list []core.Cell
 	for _, n := range nodes {
 		for _, p := range l.windows.Of(n, at) {
-			w, _ := p.Window(false)
+			w, _ := p.Present()
 			list = append(list, w.Cell)
 		}
 	}

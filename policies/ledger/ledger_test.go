@@ -23,7 +23,8 @@ type memory struct {
 	silent  bool          // does not answer at all
 	deaf    bool          // carries steps out and loses the answer
 	durable time.Duration
-	takes   time.Duration
+	takes   time.Duration // before a step is carried out
+	late    time.Duration // and from then to its answer
 	steps   []core.Step
 }
 
@@ -49,6 +50,10 @@ func (m *memory) Step(ctx context.Context, st core.Step) (core.Answer, error) {
 		return core.Answer{}, errAway
 	}
 	a := m.state.Step(time.Now().Add(m.ahead).UnixMilli(), m.run, &st)
+	late := m.late
+	m.mu.Unlock()
+	time.Sleep(late)
+	m.mu.Lock()
 	if m.deaf {
 		return core.Answer{}, errAway
 	}

@@ -165,13 +165,13 @@ func (l *Ledger) failed(st *core.Step) {
 }
 
 // again puts the asks of a call back at the head of the queue, but for those
-// that have waited long enough.
+// that have waited long enough and those that nobody waits for.
 func (l *Ledger) again() {
 	flying := l.flying
 	l.flying = nil
 	kept := make([]*ask, 0, len(flying)+len(l.asks))
 	for _, a := range flying {
-		if !a.expiry {
+		if !a.expiry && !a.left {
 			kept = append(kept, a)
 		}
 	}

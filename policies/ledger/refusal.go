@@ -56,13 +56,13 @@ func (a *ask) refusal(g *core.Grant) *Refusal {
 				continue
 			}
 			r.add(p.Node)
-			if w, _ := p.Window(path[j].Next); w.End > end {
+			if w := a.window(i, j, path[j]); w.End > end {
 				last, end = j, w.End
 			}
 		}
 		if last >= 0 && (end < best || r.Node == nil) {
 			best = end
-			r.show(a.drawn[i].places[last], path[last], need)
+			r.show(a.drawn[i].places[last], a.window(i, last, path[last]), path[last], need)
 		}
 	}
 	return r
@@ -78,8 +78,8 @@ func (r *Refusal) add(n *budget.Node) {
 }
 
 // show takes the figures of one limit.
-func (r *Refusal) show(p *place.Place, x core.Reading, need providers.Money) {
-	w, label := p.Window(x.Next)
+func (r *Refusal) show(p *place.Place, w core.Window, x core.Reading, need providers.Money) {
+	_, label := w.Cell.Split()
 	r.Node, r.Limit, r.Need = p.Node, p.Limit.Amount, need
 	r.Spent, r.Held = providers.Money(x.Settled), providers.Money(x.Has)
 	r.Left = max(0, p.Left(x))

@@ -65,7 +65,7 @@ func (l *Ledger) State(ctx context.Context, nodes []*budget.Node) ([]NodeState, 
 	var cells []core.Cell
 	for _, n := range nodes {
 		for _, p := range l.windows.Of(n, at) {
-			w, label := p.Window(false)
+			w, label := p.Present()
 			list = append(list, NodeState{Node: n, Limit: p.Limit, Window: label, Resets: place.EndOf(w)})
 			cells = append(cells, w.Cell)
 		}
@@ -103,7 +103,7 @@ func (l *Ledger) Seen(now time.Time, nodes []*budget.Node) []NodeState {
 			if !p.Known {
 				continue
 			}
-			w, label := p.Window(false)
+			w, label := p.Present()
 			s := NodeState{Node: n, Limit: p.Limit, Window: label, Resets: place.EndOf(w)}
 			s.fill(p.Reading)
 			list = append(list, s)

@@ -14,7 +14,7 @@ func (s *State) grant(now int64, replica string, ask Ask) Grant {
 			continue
 		}
 		for j := range path {
-			w := d.Path[j].window(path[j].Next)
+			w := d.Path[j].Window(path[j].Next)
 			s.give(replica, w.Cell, nanos)
 			s.counter(w.Cell).End = w.End
 			path[j].Has += nanos
@@ -29,7 +29,7 @@ func (s *State) pick(now int64, places []Place) ([]Reading, bool) {
 	path := make([]Reading, len(places))
 	for i, p := range places {
 		next := now >= p.Now.End
-		w := p.window(next)
+		w := p.Window(next)
 		if now < w.Start || now >= w.End {
 			return nil, false
 		}
@@ -41,7 +41,8 @@ func (s *State) pick(now int64, places []Place) ([]Reading, bool) {
 	return path, true
 }
 
-func (p Place) window(next bool) Window {
+// Window is the one of the two that the store picked (Reading.Next).
+func (p Place) Window(next bool) Window {
 	if next {
 		return p.Next
 	}

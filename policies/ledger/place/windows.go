@@ -23,7 +23,7 @@ type Place struct {
 	Reading core.Reading // what it said last
 
 	windows [2]core.Window // present and next
-	labels  [2]string
+	label   string         // of the present one
 }
 
 // Enforced says that the place refuses what does not fit.
@@ -38,12 +38,14 @@ func (p *Place) Wire() core.Place {
 	return w
 }
 
-// Window is the one of the two that the store picked, and its label.
-func (p *Place) Window(next bool) (core.Window, string) {
-	if next {
-		return p.windows[1], p.labels[1]
+// Present is the place's window at the time it was found for, and its label.
+func (p *Place) Present() (core.Window, string) { return p.windows[0], p.label }
+
+// Saw keeps what the store said of a cell, if it is still the present window's.
+func (p *Place) Saw(cell core.Cell, r core.Reading) {
+	if cell == p.windows[0].Cell {
+		p.Known, p.Reading = true, r
 	}
-	return p.windows[0], p.labels[0]
 }
 
 // Left is what a reading leaves of the limit; negative when it is past it.
@@ -111,11 +113,10 @@ next:
 func (p *Place) move(at time.Time, zone *time.Location) {
 	p.Known, p.Reading = false, core.Reading{}
 	span := p.Limit.Window.At(at, zone)
-	p.windows[0], p.labels[0] = window(p.Node, span), span.Label
-	p.windows[1], p.labels[1] = p.windows[0], span.Label
+	p.windows[0], p.label = window(p.Node, span), span.Label
+	p.windows[1] = p.windows[0]
 	if !span.End.IsZero() {
-		span = p.Limit.Window.At(span.End, zone)
-		p.windows[1], p.labels[1] = window(p.Node, span), span.Label
+		p.windows[1] = window(p.Node, p.Limit.Window.Next(span, zone))
 	}
 }
 

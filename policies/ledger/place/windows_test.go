@@ -24,22 +24,27 @@ func TestPlacesOfANode(t *testing.T) {
 	if len(places) != 2 || places[0].Limit.Amount != 20 || places[1].Limit.Window != budget.Total {
 		t.Fatalf("of two limits a day the lower is all there is: %+v", places)
 	}
-	day, label := places[0].Window(false)
-	tomorrow, _ := places[0].Window(true)
+	day, label := places[0].Present()
+	tomorrow := places[0].Wire().Next
 	if label != "2026-11-23" || day.Cell != "people/ada|2026-11-23" || tomorrow.Cell != "people/ada|2026-11-24" || tomorrow.Start != day.End {
 		t.Errorf("%+v, then %+v", day, tomorrow)
 	}
-	all, _ := places[1].Window(false)
+	all, _ := places[1].Present()
 	if all.Start != 0 || all.End != core.Forever || !EndOf(all).IsZero() || EndOf(day).UnixMilli() != day.End {
 		t.Errorf("%+v", all)
 	}
-	places[0].Known = true
+	if places[0].Saw(tomorrow.Cell, core.Reading{Settled: 1}); places[0].Known {
+		t.Error("what the store says of tomorrow is kept for today")
+	}
+	if places[0].Saw(day.Cell, core.Reading{Settled: 1}); places[0].Reading.Settled != 1 {
+		t.Error("what the store says of today is not kept")
+	}
 	if again := w.Of(n, at.Add(29*time.Minute)); again[0] != places[0] || !again[0].Known {
 		t.Error("within the window the place is kept")
 	}
 	if later := w.Of(n, at.Add(30*time.Minute)); later[0].Known {
 		t.Error("what the store said is of yesterday")
-	} else if day, _ := later[0].Window(false); day != tomorrow {
+	} else if day, _ := later[0].Present(); day != tomorrow {
 		t.Errorf("%+v", day)
 	}
 }
