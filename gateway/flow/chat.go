@@ -2,6 +2,7 @@ package flow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,13 +32,18 @@ type call struct {
 	receipt *record.Receipt
 	tried   *providers.Target // of the last attempt
 	moved   bool              // decided anew as another model by a spent budget's when_spent
+	closed  bool
 }
 
 // Chat serves one chat completion. The error is, or wraps, a *providers.Error.
-func (f *Flow) Chat(ctx context.Context, in *Inbound) (*Reply, error) {
+func (f *Flow) Chat(ctx context.Context, in *Inbound) (reply *Reply, err error) {
 	c, ctx := f.begin(ctx, in)
-	reply, err := c.serve(ctx)
-	if err != nil {
+	defer func() {
+		if reply == nil && err == nil { // a panic passes, which the edge answers: the call must not stay open
+			_ = c.failed(ctx, errors.New("a panic ended the request"))
+		}
+	}()
+	if reply, err = c.serve(ctx); err != nil {
 		return nil, c.failed(ctx, err)
 	}
 	return reply, nil
@@ -179,9 +185,6 @@ func (c *call) failed(ctx context.Context, err error) error {
 	if len(c.receipt.Attempts) == 0 {
 		c.flow.telemetry.Refused(ctx, e.Kind.String())
 	}
-	if e.Cause != nil || e.Kind == providers.Internal {
-		c.flow.log.Warn("request failed", "id", c.receipt.ID, "kind", e.Kind.String(), "error", err)
-	}
 	h := c.headers()
 	if c.tried != nil {
 		h = append(h, [2]string{"x-farthing-cost-usd", c.receipt.Cost.String()})
@@ -192,14 +195,22 @@ func (c *call) failed(ctx context.Context, err error) error {
 	return &e
 }
 
-// close ends the call: its receipt is complete and kept, and its span ends.
+// close ends the call, once: its receipt is complete and kept, and its span ends.
 func (c *call) close(err error) {
+	if c.closed {
+		return
+	}
+	c.closed = true
 	r, failed := c.receipt, ""
 	if r.Outcome == "" {
 		r.Outcome = send.Outcome(err)
 	}
 	if err != nil {
-		failed, r.Error = r.Outcome, providers.AsError(err).Message
+		e := providers.AsError(err)
+		failed, r.Error = r.Outcome, e.Message
+		if e.Kind == providers.Internal || e.Cause != nil && e.Kind != providers.Canceled { // that clients leave is no news
+			c.flow.log.Warn("request failed", "id", r.ID, "kind", e.Kind.String(), "error", e)
+		}
 	}
 	r.Millis = time.Since(c.in.Received).Milliseconds()
 	c.span.Receipt(r.ID, r.Target, r.Reason)

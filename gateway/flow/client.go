@@ -4,18 +4,16 @@ import (
 	"context"
 	"strings"
 
+	"farthing/policies/key"
 	"farthing/providers"
 )
-
-// keyPrefix marks a key as one of ours.
-const keyPrefix = "fk-"
 
 // identify finds the key that the request is booked to. A request from this
 // machine needs none while the file leaves that open; any bearer that is not
 // one of our keys is then taken as none.
 func (c *call) identify(ctx context.Context) error {
 	in := c.in
-	if in.Local && c.state.Open && !strings.HasPrefix(in.Header.Key, keyPrefix) {
+	if in.Local && c.state.Open && !strings.HasPrefix(in.Header.Key, key.Prefix) {
 		c.key = c.flow.keys.Local()
 		return c.book()
 	}

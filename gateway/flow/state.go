@@ -22,7 +22,7 @@ type State struct {
 	Zone      *time.Location        // of windows, and of hour and weekday in `when`
 	Open      bool                  // this machine needs no key
 	Unbounded Unbounded
-	// UnknownModel is the file's prices.unknown_model.
+	// LikeDearest is the file's prices.unknown_model: like_dearest_of_provider.
 	LikeDearest bool
 }
 

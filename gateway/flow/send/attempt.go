@@ -100,13 +100,19 @@ var (
 	errLeft     = errors.New("the client left")
 	errShutdown = errors.New("the gateway is stopping")
 	errEnded    = errors.New("the provider kept its stream open after the answer")
+	errPanicked = errors.New("a panic ended the attempt")
 )
 
 // Send writes the request and reads the answer up to what the client may see.
 // An error is a *providers.Error and means that nothing has gone to the client;
 // the attempt is then settled already.
-func (a *Attempt) Send(ctx context.Context) (*Answer, error) {
+func (a *Attempt) Send(ctx context.Context) (answer *Answer, err error) {
 	a.started = time.Now()
+	defer func() {
+		if answer == nil && err == nil { // a panic passes, which the edge answers: the money and the place at the engine must not stay taken
+			a.finish(a.reached(), errPanicked)
+		}
+	}()
 	if err := a.enter(ctx); err != nil {
 		return nil, a.fail(notSent, err)
 	}
@@ -145,10 +151,19 @@ func (a *Attempt) enter(ctx context.Context) error {
 		return nil
 	}
 	if err := a.Conn.Gate.Enter(ctx, a.MaxWait); err != nil {
-		return err
+		return a.blame(ctx, err)
 	}
 	a.gated = true
 	return nil
+}
+
+// reached is how an attempt ended that nothing is known of: not sent before there
+// was a call, else unanswered.
+func (a *Attempt) reached() ending {
+	if a.release == nil {
+		return notSent
+	}
+	return unanswered
 }
 
 // detach makes the context of the upstream call. It outlives the client: gone
@@ -156,7 +171,7 @@ func (a *Attempt) enter(ctx context.Context) error {
 func (a *Attempt) detach(ctx context.Context) context.Context {
 	up, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	a.cut = cancel
-	stopGone := context.AfterFunc(ctx, a.gone)
+	stopGone := context.AfterFunc(ctx, func() { a.gone(ctx) })
 	stopDown := context.AfterFunc(a.parts.Shutdown, func() { cancel(errShutdown) })
 	a.release = func() {
 		stopGone()
@@ -168,10 +183,12 @@ func (a *Attempt) detach(ctx context.Context) context.Context {
 
 // gone is called when the client has left: a target known to stop billing is
 // cut off at once, any other is read to its end for at most drainLimit, so that
-// what is billed is known.
-func (a *Attempt) gone() {
-	if a.Conn.CancelStopsBilling == providers.Yes {
-		a.cut(errLeft)
+// what is billed is known. Where it is the gateway that goes there is no time for
+// that.
+func (a *Attempt) gone(ctx context.Context) {
+	why := whyEnded(ctx)
+	if a.Conn.CancelStopsBilling == providers.Yes || why.Kind != providers.Canceled {
+		a.cut(why)
 		return
 	}
 	a.draining.Do(func() { time.AfterFunc(drainLimit, func() { a.cut(errLeft) }) })
@@ -207,13 +224,26 @@ func unreached(up context.Context, err error) ending {
 	return unanswered
 }
 
-// blame turns the error of a call that we cut off ourselves into its reason.
+// blame turns the error of a wait or a call that we broke off ourselves into its
+// reason.
 func (a *Attempt) blame(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return &providers.Error{Kind: providers.Canceled, Message: errLeft.Error(), Cause: err}
+		why := *whyEnded(ctx)
+		why.Cause = err
+		return &why
 	case a.parts.Shutdown.Err() != nil:
 		return &providers.Error{Kind: providers.Unavailable, Message: errShutdown.Error(), Cause: err}
 	}
 	return err
+}
+
+// whyEnded says why a request's context has ended: by the edge's own word, such as
+// that the gateway is shutting down, else because the client left.
+func whyEnded(ctx context.Context) *providers.Error {
+	var why *providers.Error
+	if errors.As(context.Cause(ctx), &why) {
+		return why
+	}
+	return &providers.Error{Kind: providers.Canceled, Message: errLeft.Error()}
 }

@@ -3,7 +3,9 @@ package send
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,8 +69,15 @@ func (s *stream) Read(p []byte) (int, error) {
 }
 
 // pull takes one event from the provider. What it leaves in pending holds until
-// the next pull.
+// the next pull. A panic ends the answer as any failure does: while it is drained
+// nobody else would catch it, and the attempt must settle.
 func (s *stream) pull() {
+	defer func() {
+		if p := recover(); p != nil {
+			e := &providers.Error{Kind: providers.Internal, Message: "internal error", Cause: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+			s.ended, s.failure, s.pending = true, e, openai.ErrorEvent(e)
+		}
+	}()
 	relay := s.attempt.relay
 	frame, err := s.frames.Next()
 	switch {
@@ -116,7 +125,7 @@ func (s *stream) end() {
 // or is cut off.
 func (s *stream) Close() error {
 	if !s.done.Load() {
-		s.attempt.gone()
+		s.attempt.gone(s.ctx)
 		go s.drain()
 	}
 	return nil
