@@ -32,22 +32,22 @@ const (
 	maxListing = 4 << 20
 )
 
-// Models asks the server of this type at base (without /v1) for its chat
-// models.
-func Models(ctx context.Context, kind, base string) ([]Model, error) {
-	return models(ctx, kind, base, probeTime)
+// Models asks the server of this type at base, with or without its /v1, for its
+// chat models. header is what it wants to see, such as its key.
+func Models(ctx context.Context, kind, base string, header ...[2]string) ([]Model, error) {
+	return models(ctx, kind, base, probeTime, header...)
 }
 
-func models(ctx context.Context, kind, base string, limit time.Duration) ([]Model, error) {
+func models(ctx context.Context, kind, base string, limit time.Duration, header ...[2]string) ([]Model, error) {
 	base = Root(base)
 	if kind == "ollama" {
-		body, err := upstream.Get(ctx, base+"/api/tags", limit, maxListing)
+		body, err := upstream.Get(ctx, base+"/api/tags", limit, maxListing, header...)
 		if err != nil {
 			return nil, err
 		}
 		return ollamaModels(body)
 	}
-	body, err := upstream.Get(ctx, base+"/v1/models", limit, maxListing)
+	body, err := upstream.Get(ctx, base+"/v1/models", limit, maxListing, header...)
 	if err != nil {
 		return nil, err
 	}

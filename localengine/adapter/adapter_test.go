@@ -62,6 +62,25 @@ func TestModels(t *testing.T) {
 	}
 }
 
+// TestModelsShowsKey asks a server that tells nobody without its key.
+func TestModelsShowsKey(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer secret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = w.Write([]byte(`{"data":[{"id":"tiny"}]}`))
+	}))
+	t.Cleanup(s.Close)
+	if _, err := Models(context.Background(), "vllm", s.URL); err == nil {
+		t.Error("it told without a key")
+	}
+	got, err := Models(context.Background(), "vllm", s.URL, [2]string{"Authorization", "Bearer secret"})
+	if diff := cmp.Diff([]Model{{ID: "tiny"}}, got); err != nil || diff != "" {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
 func TestDiscoverSkipsOurselvesAndTheSilent(t *testing.T) {
 	list := `{"data":[{"id":"m"}]}`
 	a, b := server(t, "/v1/models", list), server(t, "/v1/models", list)

@@ -34,6 +34,7 @@ type engine struct {
 	row         catalog.Provider
 	config      localengine.Config
 	url         string
+	header      [][2]string // its key, where it wants one
 	conn        *send.Conn
 	models      atomic.Pointer[[]providers.Target] // nil: the server has not said yet
 	fingerprint string
@@ -112,8 +113,9 @@ func (w *World) newEngine(name string, c localengine.Config, start Starter) (*en
 			return nil, []providers.Problem{providers.Problemf(path+".key", "%v", err)}
 		}
 	}
+	e.header = authorization(row.Auth, secret)
 	if e.url != "" {
-		client, err := upstream.New(upstream.Options{URL: adapter.Root(e.url) + "/v1", Header: authorization(row.Auth, secret), Timeouts: c.Timeouts})
+		client, err := upstream.New(upstream.Options{URL: adapter.Root(e.url) + "/v1", Header: e.header, Timeouts: c.Timeouts})
 		if err != nil {
 			return nil, []providers.Problem{providers.Problemf(path+".url", "%v", err)}
 		}
@@ -186,7 +188,7 @@ func (e *engine) refresh(ctx context.Context, book *catalog.Book) (changed bool)
 	case e.row.Name == embeddedType:
 		list = []providers.Target{e.target(book, demoModel, 0)}
 	default:
-		served, err := adapter.Models(ctx, e.row.Name, e.url)
+		served, err := adapter.Models(ctx, e.row.Name, e.url, e.header...)
 		if err != nil {
 			return false
 		}

@@ -29,7 +29,7 @@ func (w *World) TryAll(ctx context.Context) []Live {
 		if e.row.Name == embeddedType {
 			continue
 		}
-		models, err := adapter.Models(ctx, e.row.Name, e.url)
+		models, err := adapter.Models(ctx, e.row.Name, e.url, e.header...)
 		l := Live{Name: name, OK: err == nil, Said: fmt.Sprintf("%d chat model(s)", len(models))}
 		if err != nil {
 			l.Said = err.Error()
