@@ -20,9 +20,6 @@ func (n *Node) Enforced() bool { return n.Config.Mode != "warn" }
 // WhenSpent says what happens once the node is spent, defaults filled in.
 func (n *Node) WhenSpent() WhenSpent { return n.Config.spent() }
 
-// ChargesOwn says whether self-hosted targets are charged here too.
-func (n *Node) ChargesOwn() bool { return n.Config.Charge == "paid_and_own" }
-
 // What WhenSpent.Action may be.
 const (
 	SelfHosted = "self_hosted" // self-hosted targets of the same model serve

@@ -227,9 +227,6 @@ func (all *Rules) NeedsDifficulty(m *Model) bool {
 	return ranked || m.MinQuality > 0 || all.uses("difficulty") || all.uses("learned")
 }
 
-// NeedsTokens says whether a policy looks at the request's token counts.
-func (all *Rules) NeedsTokens() bool { return all.uses("input_tokens") || all.uses("output_tokens") }
-
 func (all *Rules) uses(name string) bool {
 	return slices.ContainsFunc(all.policies, func(p policy) bool { return p.when != nil && p.when.Uses(name) })
 }
