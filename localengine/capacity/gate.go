@@ -107,8 +107,8 @@ func (g *Gate) pass() {
 }
 
 // Wait predicts how long a request that came now would wait for its place: the
-// queue ahead of it × the mean service time ÷ the places: the first
-// form, until the engine's step time is fitted.
+// queue ahead of it, itself included, × the mean service time ÷ the places. That
+// is the first form, until the engine's step time is fitted.
 func (g *Gate) Wait() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -44,10 +44,9 @@ const (
 	DefaultContext = 8192 // tokens, where the model allows as many
 )
 
-// Options say what to serve and where. The zero value of every field but
-// Listen is usable.
+// Options say what to serve and where. The zero value is usable.
 type Options struct {
-	// Listen is the TCP address, for example 127.0.0.1:0 (0: any free port).
+	// Listen is the TCP address; empty means 127.0.0.1:0 (0: any free port).
 	Listen string
 	// ModelPath is a GGUF file; empty means the embedded demonstration model.
 	ModelPath string

@@ -79,9 +79,10 @@ type Outcome struct {
 }
 
 // Observe learns from a settled, complete answer of a target; est is what For
-// gave before it was sent. An answer that was cut by the client's own limit says nothing of how long it would have
-// been and is left out; one that was cut by ours was at least that long and
-// counts as twice its length, so that a limit that is too low grows.
+// gave before it was sent. An answer that was cut by the client's own limit says
+// nothing of how long it would have been and is left out; one that was cut by ours
+// was at least that long and counts as twice its length, so that a limit that is
+// too low grows.
 func (e *Estimator) Observe(t *providers.Target, est Estimate, got Outcome) {
 	rec := e.make(t.Name)
 	if rec == nil {

@@ -15,8 +15,10 @@
 // granted is given back by naming the same cells again. Money that a killed
 // process held stays charged, shown as unconfirmed.
 //
-// A hold draws exactly what it needs here. The journal on disk, and slices from
-// which holds are made without asking, fit behind the same four methods.
+// In this version a hold draws exactly what it needs, and no journal is kept on
+// disk. Slices, from which holds are made without asking, and the journal change
+// nothing for those who call Hold and Settle.
 //
-// Start with Offer and Ledger.Hold; replica.go has the protocol.
+// Start with Offer and Ledger.Hold; package replica has this side of the protocol
+// and package core the store's.
 package ledger

@@ -9,8 +9,8 @@
 //     over it, Row and For find a row. The arithmetic is in catalog/price.
 //   - Facts: context, output limit, tools, images, encoding, the shape of
 //     Mixture-of-Experts models and measured ability (Model, Facts; knowledge.json).
-//   - Provider rows (Rows, ProviderRow): base URL, format, key variable, which
-//     field of an answer is its cost, whether cancelling stops the bill.
+//   - Provider rows (ProviderRows, ProviderRow): base URL, format, key variable,
+//     whether cancelling stops the bill.
 //
 // The core of `farthing bill` is catalog/bill.
 package catalog

@@ -5,7 +5,7 @@
 // All of the ledger stands in the hash slot {f} and is written by one script,
 // step.lua, which does inside the server what policies/ledger/core defines:
 //
-//	{f}:l            run, mark, applied
+//	{f}:l            run, mark, applied; syncs: written before WAITAOF, which looks at writes alone
 //	{f}:l:replicas   the set of replicas
 //	{f}:r:<replica>  q last call, b last batch, boot, run, lease
 //	{f}:h:<replica>  <node>|<label> → what the replica has
