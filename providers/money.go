@@ -68,11 +68,11 @@ func ParsePrice(s string) (p Price, roundedUp bool, err error) {
 
 // scaled reads a non-negative decimal literal times 10^digits, rounding up.
 func scaled(s string, digits int) (n int64, exact bool, err error) {
-	if s == "" || strings.ContainsAny(s, "/_xXpP+-bBoO") && !decimalExponent(s) {
+	if s == "" || len(s) > 40 || strings.ContainsAny(s, "/_xXpP+-bBoO") && !decimalExponent(s) {
 		return 0, false, errMoney
 	}
 	r, ok := new(big.Rat).SetString(s)
-	if !ok || r.Sign() < 0 || len(s) > 40 {
+	if !ok || r.Sign() < 0 {
 		return 0, false, errMoney
 	}
 	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)

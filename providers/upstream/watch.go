@@ -49,6 +49,9 @@ func newWatch(parent context.Context, l limits) *watch {
 func (w *watch) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ctx.Err() != nil {
+		return // stopped while this was about to run
+	}
 	now := time.Now()
 	left := w.started.Add(w.limits.total).Sub(now)
 	quiet := w.limits.betweenBytes
@@ -89,8 +92,10 @@ func (w *watch) served() {
 }
 
 func (w *watch) stop() {
-	w.timer.Stop()
 	w.cancel(errFinished)
+	w.mu.Lock()
+	w.timer.Stop() // after cancel: from then on nobody sets it again
+	w.mu.Unlock()
 }
 
 // body is an answer's body under its call's timeouts.
