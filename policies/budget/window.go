@@ -53,7 +53,7 @@ func clockSpan(t time.Time, length time.Duration, layout string) Span {
 	start = start.Add(-shift)
 	end := start.Add(length)
 	for at := t; ; {
-		from, _ := at.ZoneBounds()
+		from, _ := bounds(at)
 		if from.IsZero() || !from.After(start) {
 			break
 		}
@@ -64,7 +64,7 @@ func clockSpan(t time.Time, length time.Duration, layout string) Span {
 		}
 	}
 	for at := t; ; {
-		_, until := at.ZoneBounds()
+		_, until := bounds(at)
 		if until.IsZero() || !until.Before(end) {
 			break
 		}
@@ -75,6 +75,17 @@ func clockSpan(t time.Time, length time.Duration, layout string) Span {
 		}
 	}
 	return Span{Label: label, Start: start, End: end}
+}
+
+// bounds are the instants between which the zone's offset is that of at. Where
+// rules go on beyond a zone's table, the time package ends every year after 365
+// days, and so tells the last day of a leap year that its offset ended before it.
+func bounds(at time.Time) (from, until time.Time) {
+	from, until = at.ZoneBounds()
+	if !until.IsZero() && !until.After(at) {
+		until = at.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).In(at.Location())
+	}
+	return from, until
 }
 
 // offsetText writes an offset in seconds as +01:00; seconds only where there
@@ -159,7 +170,7 @@ func (w Window) label(first time.Time) string {
 // midnight is skipped.
 func midnight(date time.Time, zone *time.Location) time.Time {
 	for at := date.Add(-26 * time.Hour).In(zone); ; {
-		from, until := at.ZoneBounds()
+		from, until := bounds(at)
 		_, offset := at.Zone()
 		begins := date.Add(-time.Duration(offset) * time.Second)
 		if begins.Before(from) {

@@ -121,6 +121,26 @@ func TestSpansTile(t *testing.T) {
 	})
 }
 
+// On the last day of a leap year beyond a zone's table the time package gives an
+// offset's end that lies before it: nothing may wait for that.
+func TestLastDayOfALeapYear(t *testing.T) {
+	noon := time.Date(2040, 12, 31, 12, 0, 0, 0, time.UTC)
+	for _, name := range zones {
+		zone := load(t, name)
+		for _, window := range []Window{Minute, Hour, Day, Week, Month, Quarter, Year} {
+			for _, at := range []time.Time{noon.Add(-12 * time.Hour), noon, noon.Add(12*time.Hour - 1), noon.Add(12 * time.Hour)} {
+				span := window.At(at, zone)
+				if at.Before(span.Start) || !at.Before(span.End) {
+					t.Errorf("%s %v: %v is outside of %+v", name, window, at, span)
+				}
+				if next := window.Next(span, zone); !next.Start.Equal(span.End) || next.Label == span.Label {
+					t.Errorf("%s %v: after %+v comes %+v", name, window, span, next)
+				}
+			}
+		}
+	}
+}
+
 // Over thirty years of every zone no label comes back, and none goes backwards
 // among windows of whole days.
 func TestLabelsAreUnique(t *testing.T) {
