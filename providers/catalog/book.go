@@ -85,6 +85,9 @@ func Parse(data []byte) (*Book, error) {
 func New(h Header, entries []*Entry) (*Book, error) {
 	b := &Book{header: h, version: h.AsOf, exact: map[key]*entry{}, rules: map[string][]*entry{}, own: map[key][]*price.Row{}}
 	for _, e := range entries {
+		if len(e.Rows) == 0 {
+			return nil, fmt.Errorf("%s/%s has no price row", e.Provider, e.Model)
+		}
 		c := &entry{Entry: *e}
 		for i, row := range e.Rows {
 			r, problems := price.Compile(fmt.Sprintf("%s/%s rows[%d]", e.Provider, e.Model, i), row)
@@ -253,8 +256,8 @@ func (b *Book) findAt(provider, model string) *entry {
 	return nil
 }
 
-// Dearest is the provider's row with the dearest output among its chat models,
-// for models without a price under `unknown_model: like_dearest_of_provider`.
+// Dearest is the provider's row with the greatest sum of a token in and a token
+// out among its chat models, for models without a price under `unknown_model: like_dearest_of_provider`.
 func (b *Book) Dearest(provider string, at time.Time) (*price.Row, bool) {
 	var best *price.Row
 	var most providers.Price

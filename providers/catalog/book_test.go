@@ -220,7 +220,7 @@ func TestOwnRowProblems(t *testing.T) {
 		"per token, new":  {[]RowConfig{{Target: "corp/new", Rates: Rates{Input: usd("1"), Output: usd("0.000015")}}}, "prices.rows[0].output"},
 		"in cents":        {[]RowConfig{{Target: "corp/new", Rates: Rates{Input: usd("1250"), Output: usd("10")}}}, "prices.rows[0].input"},
 		"unpriced":        {[]RowConfig{{Target: "corp/new"}}, "prices.rows[0]"},
-		"twice on a date": {[]RowConfig{{Target: "corp/new", Rates: Rates{Input: usd("1")}}, {Target: "corp/new", Rates: Rates{Input: usd("2")}}}, "prices.rows"},
+		"twice on a date": {[]RowConfig{{Target: "corp/new", Rates: Rates{Input: usd("1"), Output: usd("1")}}, {Target: "corp/new", Rates: Rates{Input: usd("2"), Output: usd("2")}}}, "prices.rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, problems := Embedded().With(c.rows)
@@ -228,6 +228,26 @@ func TestOwnRowProblems(t *testing.T) {
 				t.Errorf("want one problem at %s, got %v", c.path, problems)
 			}
 		})
+	}
+}
+
+func TestOwnRowWithoutHalfOfItsPrices(t *testing.T) {
+	for name, rates := range map[string]Rates{"no output": {Input: usd("1")}, "no input": {Output: usd("1")}} {
+		b, problems := Embedded().With([]RowConfig{{Target: "corp/new", Rates: rates}})
+		if b == nil || len(problems) != 1 || !problems[0].Warning || !strings.Contains(problems[0].Message, name) {
+			t.Errorf("%s: %v", name, problems)
+		}
+	}
+	free := usd("0")
+	if _, problems := Embedded().With([]RowConfig{{Target: "corp/new", Rates: Rates{Input: free, Output: free}}}); len(problems) != 0 {
+		t.Errorf("free on both sides: %v", problems)
+	}
+}
+
+func TestModelWithoutRows(t *testing.T) {
+	book := `{"as_of":"2026-11-01"}` + "\n" + `{"provider":"corp","model":"big","rows":[]}` + "\n"
+	if _, err := Parse([]byte(book)); err == nil || !strings.Contains(err.Error(), "corp/big") {
+		t.Errorf("a book with a model without a price was read: %v", err)
 	}
 }
 

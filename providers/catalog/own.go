@@ -33,6 +33,7 @@ func (b *Book) With(rows []RowConfig) (*Book, []providers.Problem) {
 		r, ps := price.Compile(path, row)
 		problems = append(problems, ps...)
 		problems = append(problems, b.believable(path, provider, row)...)
+		problems = append(problems, oneSided(path, row)...)
 		if r != nil {
 			k := key{provider, model}
 			n.own[k] = append(slices.Clone(n.own[k]), r)
@@ -54,6 +55,18 @@ func (b *Book) With(rows []RowConfig) (*Book, []providers.Problem) {
 		n.version = b.version + "+" + hex.EncodeToString(hash[:4])
 	}
 	return &n, problems
+}
+
+// oneSided warns of tokens that a row leaves without a price: they are held and
+// billed as nothing.
+func oneSided(path string, row RowConfig) []providers.Problem {
+	switch {
+	case row.Input != nil && row.Output == nil:
+		return []providers.Problem{providers.Warningf(path, "has no output: what the model writes costs nothing then (write output: 0 if that is so)")}
+	case row.Output != nil && row.Input == nil:
+		return []providers.Problem{providers.Warningf(path, "has no input: what the model reads costs nothing then (write input: 0 if that is so)")}
+	}
+	return nil
 }
 
 // believable refuses a price a thousandfold off its siblings: dollars per token
