@@ -61,7 +61,11 @@ func compileKey(name string, c Config, zone *time.Location) (*Key, []providers.P
 			all = append(all, providers.Problemf(path+".sha256", "%v", err))
 		}
 	}
-	if c.Expires != "" {
+	switch {
+	case c.Expires == "":
+	case name == LocalName:
+		all = append(all, providers.Problemf(path+".expires", "`local` stands for requests without a key and does not end: write server: {open_on_localhost: false}"))
+	default:
 		date, err := time.ParseInLocation(time.DateOnly, c.Expires, zone)
 		if err != nil {
 			all = append(all, providers.Problemf(path+".expires", "a key in the file expires on a date such as 2027-01-31, not %q", c.Expires))

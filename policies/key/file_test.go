@@ -97,7 +97,7 @@ func TestCompileMistakes(t *testing.T) {
 		"b":     {SHA256: good},
 		"bare":  {Owner: "ada"},
 		"days":  {SHA256: key.HashOf("days").String(), Expires: "90d"},
-		"local": {SHA256: key.HashOf("local").String(), MayUse: []string{"a*b*c"}},
+		"local": {SHA256: key.HashOf("local").String(), MayUse: []string{"a*b*c"}, Expires: "2027-01-31"},
 		"short": {SHA256: "9f86d0", Expires: "2027-02-30", MayUse: []string{"", "auto"}},
 	}, key.Defaults{MayUse: []string{"**"}}, time.UTC)
 	var got []string
@@ -114,6 +114,7 @@ func TestCompileMistakes(t *testing.T) {
 		`keys.days.expires: a key in the file expires on a date such as 2027-01-31, not "90d"`,
 		`keys.local.may_use[0]: "a*b*c" is no name: write one with at most one *`,
 		"keys.local.sha256: `local` stands for requests without a key and has none",
+		"keys.local.expires: `local` stands for requests without a key and does not end: write server: {open_on_localhost: false}",
 		`keys.short.may_use[0]: "" is no name: write one with at most one *`,
 		"keys.short.sha256: not a SHA-256: 6 characters instead of 64 hex digits",
 		`keys.short.expires: a key in the file expires on a date such as 2027-01-31, not "2027-02-30"`,
