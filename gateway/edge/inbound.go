@@ -17,10 +17,6 @@ import (
 	"farthing/providers"
 )
 
-// Via names us in the `via` header of every request sent on ("1.1 farthing"). A
-// request that comes with it would go round in a circle and is refused.
-const Via = "farthing"
-
 // keepBody is the size from which a body's buffer is taken from the server
 // instead of copied: the server would keep it as long as the connection.
 const keepBody = 16 << 10
@@ -93,7 +89,7 @@ func readHeader(c *fiber.Ctx, h *flow.Header, o *local.Request) (encoding string
 		case "Openai-Beta", "Anthropic-Version", "Anthropic-Beta", "Idempotency-Key":
 			h.Forward = append(h.Forward, [2]string{strings.ToLower(string(name)), string(v)})
 		case "Via":
-			looped = looped || names(string(v), Via)
+			looped = looped || names(string(v), flow.Hop) // sent on by us: it would go round in a circle
 		case "Host":
 			o.Host = string(v)
 		case "Origin":

@@ -5,8 +5,12 @@ import (
 	"io"
 	"time"
 
+	"farthing/gateway/flow/send"
 	"farthing/providers"
 )
+
+// Hop is our name in the Via header of what was sent on by us.
+const Hop = send.Hop
 
 // Inbound is a client's request as the edge copied it in. Nothing in it refers
 // to a buffer of the server.

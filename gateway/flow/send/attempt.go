@@ -25,9 +25,9 @@ const (
 	maxRefusal = 1 << 20  // bytes of an answer with an error status
 )
 
-// Via is what requests of ours carry, so that a gateway that meets itself
-// refuses the loop.
-const Via = "1.1 farthing"
+// Hop names us in the Via header of every request sent on, so that a gateway that
+// meets itself refuses the loop.
+const Hop = "farthing"
 
 // Parts are what every attempt uses.
 type Parts struct {
@@ -207,7 +207,7 @@ func (a *Attempt) edits() providers.Edits {
 
 // requestHeader is what the provider gets besides its credentials.
 func (a *Attempt) requestHeader(ctx context.Context) [][2]string {
-	h := append([][2]string{{"Content-Type", "application/json"}, {"Via", Via}}, a.Forward...)
+	h := append([][2]string{{"Content-Type", "application/json"}, {"Via", "1.1 " + Hop}}, a.Forward...)
 	return append(h, a.parts.Telemetry.Headers(ctx)...)
 }
 
