@@ -102,7 +102,7 @@ func (a *App) gauges() error {
 		{"farthing_ledger_settled_nano_usd", "Money settled since the start, in nano-dollars.", func() int64 { return int64(l.Stats().SettledSum) }},
 		{"farthing_ledger_overrun_nano_usd", "Bills above their holds since the start, in nano-dollars.", func() int64 { return int64(l.Stats().OverrunSum) }},
 		{"farthing_ledger_unbooked_batches", "Batches of settlements that the store has not acknowledged.", func() int64 { return l.Stats().Unbooked }},
-		{"farthing_receipts_dropped", "Receipts lost because the store was away for too long.", r.Dropped},
+		{"farthing_receipts_dropped", "Receipts lost because the store was away for too long, or because they could not be written.", r.Dropped},
 		{"farthing_keys_usable", "Keys that could be used now.", func() int64 { return int64(k.Count()) }},
 	} {
 		failed = errors.Join(failed, a.telemetry.Gauge(g.name, g.help, g.read))

@@ -117,7 +117,7 @@ func (t *Telemetry) Overhead(ctx context.Context, d time.Duration) {
 func (t *Telemetry) InFlight(ctx context.Context, n int64) { t.inFlight.Add(ctx, n) }
 
 // Gauge registers a value that is read when metrics are collected. name is in
-// the Prometheus form, such as farthing_store_imbalance_nano_usd.
+// the Prometheus form, such as farthing_ledger_open_holds.
 func (t *Telemetry) Gauge(name, help string, read func() int64) error {
 	_, err := t.meter.Int64ObservableGauge(name, metric.WithDescription(help),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
