@@ -70,11 +70,6 @@ func (s Spec) withDefaults() Spec {
 	return s
 }
 
-// Start runs exe with args under the defaults of Spec.
-func Start(ctx context.Context, exe string, args []string, log *slog.Logger) (*Child, error) {
-	return Spec{Path: exe, Args: args, Log: log}.Start(ctx)
-}
-
 // Start starts the child and returns once it is ready. A child that does not
 // become ready the first time is not tried again: the error holds its last log
 // lines. After that the child is kept running until Close or the end of ctx,

@@ -209,7 +209,7 @@ func TestFirstStartFails(t *testing.T) {
 	if _, err := (Spec{Path: "/nowhere/at-all"}).Start(t.Context()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing command: %v", err)
 	}
-	if _, err := Start(t.Context(), "", nil, nil); err == nil {
+	if _, err := (Spec{}).Start(t.Context()); err == nil {
 		t.Error("no command is no error")
 	}
 }
