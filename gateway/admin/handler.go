@@ -73,8 +73,8 @@ func pageSize(text string) (int, error) {
 // guard lets the admin key in and nobody else.
 func guard(adminKey string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		sent := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if adminKey == "" || subtle.ConstantTimeCompare([]byte(sent), []byte(adminKey)) != 1 {
+		scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if adminKey == "" || !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare([]byte(sent), []byte(adminKey)) != 1 {
 			write(w, http.StatusUnauthorized, problem{Error: "the admin key is needed: Authorization: Bearer …"})
 			return
 		}

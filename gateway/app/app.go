@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -64,8 +65,8 @@ type App struct {
 	admin     *admin.Service
 	process   *world.Process
 
-	mu  sync.Mutex // guards now and whoever replaces it
-	now *plan.Plan
+	mu  sync.Mutex // of whoever replaces now
+	now atomic.Pointer[plan.Plan]
 }
 
 // New wires a gateway. It opens the store and the data folder and starts the
@@ -115,7 +116,7 @@ func (a *App) build(ctx context.Context, loaded *config.Loaded) error {
 	if err := config.Err(found); err != nil {
 		return err
 	}
-	a.now = next
+	a.now.Store(next)
 	go estimate.Tokens("o200k_base", "warm") // reading the vocabulary takes as long as some answers
 	if err := a.openParts(ctx, file); err != nil {
 		return err
@@ -162,7 +163,7 @@ func (a *App) openParts(ctx context.Context, file *config.File) (err error) {
 	if a.telemetry, err = telemetry.New(ctx, endpoint, Version); err != nil {
 		return err
 	}
-	a.keys = key.NewRing(a.store, a.now.Keys, time.Now, a.log)
+	a.keys = key.NewRing(a.store, a.now.Load().Keys, time.Now, a.log)
 	_ = a.keys.Refresh(limited) // a store that is away has been reported
 	offline, err := ledger.ParseWhenDown(file.Store.WhenDown.Paid)
 	if err != nil {

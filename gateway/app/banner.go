@@ -12,6 +12,7 @@ import (
 	"farthing/gateway/admin"
 	"farthing/gateway/app/plan"
 	"farthing/gateway/config"
+	"farthing/gateway/edge/local"
 	"farthing/policies/route"
 )
 
@@ -23,8 +24,12 @@ func (a *App) letIn(file *config.File) (string, error) {
 		return "", err
 	}
 	if !plan.LoopbackOnly(file) && known == "" && a.keys.Count() == 0 && !a.o.FirstKey {
+		open := file.Server.Listen
+		if local.Loopback(open) {
+			open = file.Server.Admin.Listen
+		}
 		return "", fmt.Errorf("%s is open to other machines, and there is neither a key nor an admin key: make one first with `farthing keys create --owner NAME`, set %s, or start with --first-key",
-			file.Server.Listen, adminKeyEnv)
+			open, adminKeyEnv)
 	}
 	key, path, err := adminKey(file.Server.Admin.Key, file.Data, true)
 	a.adminKeyPath = path

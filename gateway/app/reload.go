@@ -11,18 +11,14 @@ import (
 )
 
 // serving is what serves now.
-func (a *App) serving() *plan.Plan {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.now
-}
+func (a *App) serving() *plan.Plan { return a.now.Load() }
 
 // apply puts a changed file in the place of the present one, whole or not at
 // all.
 func (a *App) apply(l *config.Loaded) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if section := fixed(&a.now.Loaded.File, &l.File); section != "" {
+	if section := fixed(&a.now.Load().Loaded.File, &l.File); section != "" {
 		return fmt.Errorf("%s has changed, which takes a restart", section)
 	}
 	return a.take(l)
@@ -52,12 +48,12 @@ func fixed(old, next *config.File) string {
 func (a *App) take(l *config.Loaded) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
-	next, found := plan.Compile(ctx, l, a.now.World, a.process.Start)
+	next, found := plan.Compile(ctx, l, a.now.Load().World, a.process.Start)
 	report(a.log, found)
 	if err := config.Err(found); err != nil {
 		return err
 	}
-	a.now = next
+	a.now.Store(next)
 	a.flow.Load(next.State)
 	a.keys.Load(next.Keys)
 	return nil
@@ -74,7 +70,7 @@ func (a *App) retake(why string) {
 		return
 	}
 	a.log.Info("the file is put to use anew", "because", why)
-	if err := a.take(a.now.Loaded); err != nil {
+	if err := a.take(a.now.Load().Loaded); err != nil {
 		a.log.Error("what has changed was not taken over", "error", err)
 	}
 }
@@ -108,11 +104,11 @@ func (a *App) refresh(ctx context.Context) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(changed) == 0 || a.now != seen { // a newer file has asked for itself
+	if len(changed) == 0 || a.now.Load() != seen { // a newer file has asked for itself
 		return
 	}
 	state := *seen.State
 	state.Names = state.Names.Refresh(seen.World.Catalog())
-	a.now = &plan.Plan{Loaded: seen.Loaded, World: seen.World, State: &state, Keys: seen.Keys}
+	a.now.Store(&plan.Plan{Loaded: seen.Loaded, World: seen.World, State: &state, Keys: seen.Keys})
 	a.flow.Load(&state)
 }

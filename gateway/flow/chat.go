@@ -9,6 +9,7 @@ import (
 	"farthing/gateway/flow/send"
 	"farthing/gateway/record"
 	"farthing/gateway/telemetry"
+	"farthing/policies/budget"
 	"farthing/policies/estimate"
 	"farthing/policies/key"
 	"farthing/policies/match"
@@ -30,8 +31,8 @@ type call struct {
 	request *estimate.Request
 	ranked  []choice
 	receipt *record.Receipt
-	tried   *providers.Target // of the last attempt
-	moved   bool              // decided anew as another model by a spent budget's when_spent
+	charges []*budget.Node // by the last attempt, or those that refused it
+	moved   bool           // decided anew as another model by a spent budget's when_spent
 	closed  bool
 }
 
@@ -119,7 +120,6 @@ func (c *call) attempts(ctx context.Context) (*Reply, error) {
 		if last == nil {
 			c.flow.telemetry.Overhead(ctx, time.Since(c.in.Received))
 		}
-		c.tried = a.Target
 		answer, err := a.Send(ctx)
 		if err == nil {
 			return c.reply(a, answer), nil
@@ -138,7 +138,7 @@ func (c *call) reply(a *send.Attempt, answer *send.Answer) *Reply {
 	c.receipt.Target = a.Target.Name
 	r := &Reply{Status: answer.Status, ContentType: "text/event-stream", Header: append(c.attemptHeaders(a), answer.Header...), Stream: answer.Stream}
 	if answer.Stream == nil {
-		c.charged(a.Target)
+		c.charged()
 		c.close(nil)
 		r.ContentType, r.Body = "application/json", answer.Body
 		r.Header = append(r.Header, [2]string{"x-farthing-cost-usd", c.receipt.Cost.String()})
@@ -159,8 +159,8 @@ func (c *call) settled(e *estimate.Estimate, at record.Attempt) {
 }
 
 // ended ends the call of a stream and gives its closing comment.
-func (c *call) ended(target *providers.Target, err error) []byte {
-	c.charged(target)
+func (c *call) ended(err error) []byte {
+	c.charged()
 	c.close(err)
 	r := c.receipt
 	return fmt.Appendf(nil, ": farthing {\"id\":%q,\"target\":%q,\"cost_usd\":%q}\n\n", r.ID, r.Target, r.Cost.String())
@@ -186,10 +186,10 @@ func (c *call) failed(ctx context.Context, err error) error {
 		c.flow.telemetry.Refused(ctx, e.Kind.String())
 	}
 	h := c.headers()
-	if c.tried != nil {
+	if len(c.receipt.Attempts) > 0 {
 		h = append(h, [2]string{"x-farthing-cost-usd", c.receipt.Cost.String()})
-		c.charged(c.tried)
 	}
+	c.charged()
 	e.Header = append(h, e.Header...)
 	c.close(&e)
 	return &e

@@ -82,12 +82,16 @@ func (c *call) candidate(t *providers.Target, difficult bool) (route.Candidate, 
 	k.Priced = true
 	k.ListInput, k.ListOutput = row.Prices(k.Estimate.Input, terms)
 	k.Cash = row.Total(providers.Usage{Input: k.Estimate.Input, Output: k.Estimate.OutputLikely * k.Estimate.Answers}, terms).Money()
-	fixed, perOutput := row.Bound(price.Ask{Input: k.Estimate.InputBound, Tiers: tiers(c.brief.Tier), Region: t.DataIn, Media: len(c.brief.Images)+c.brief.Files > 0})
-	if len(c.brief.ServerTools) > 0 {
+	ask := price.Ask{Input: k.Estimate.InputBound, Tiers: tiers(c.brief.Tier, t.Type), Region: t.DataIn, Media: len(c.brief.Images)+c.brief.Files > 0}
+	if len(row.Config.PerSearch) > 0 && t.Type == "perplexity" {
+		ask.Searches = 1 // it searches for every request
+	}
+	fixed, perOutput := row.Bound(ask)
+	if what := unbounded(c.brief, row); what != "" {
 		if c.state.Unbounded.Refuse {
 			k.Unfit = &providers.Error{
 				Kind: providers.Forbidden, Code: "no_upper_bound",
-				Message: "it runs tools of its own (" + c.brief.ServerTools[0] + ") whose cost nothing bounds, and prices.no_upper_bound is refuse",
+				Message: "nothing bounds what " + what + " may cost, and prices.no_upper_bound is refuse",
 			}
 		}
 		fixed = fixed.Add(c.state.Unbounded.Hold.Pico())
@@ -96,14 +100,27 @@ func (c *call) candidate(t *providers.Target, difficult bool) (route.Candidate, 
 	return k, row
 }
 
+// unbounded names what a request may cost beside its tokens that nothing bounds:
+// tools that the provider runs, citations that it bills; "" if there is nothing.
+func unbounded(b *providers.Brief, row *price.Row) string {
+	switch {
+	case len(b.ServerTools) > 0:
+		return "the provider's own tool " + b.ServerTools[0]
+	case row.Config.Citation != nil:
+		return "its citations"
+	}
+	return ""
+}
+
 // tiers are the service tiers in which a request may be served: the one it asks
-// for, and any where it leaves that to the provider.
-func tiers(asked string) []string {
-	switch asked {
-	case "", "default", "standard":
-		return nil
-	case "auto":
+// for, and any where it leaves that to the provider. OpenAI and Azure take no
+// word for auto, which is what the project is set to.
+func tiers(asked, provider string) []string {
+	switch {
+	case asked == "auto", asked == "" && (provider == "openai" || provider == "azure"):
 		return []string{"flex", "priority"}
+	case asked == "", asked == "default", asked == "standard":
+		return nil
 	}
 	return []string{asked}
 }

@@ -31,7 +31,8 @@ func (f *Flow) Explain(ctx context.Context, in *Inbound) *record.Receipt {
 func (c *call) explain() (*Reply, error) {
 	target := c.ranked[0].Target
 	c.receipt.Target = target.Name
-	c.charged(target)
+	c.charges = c.nodes(target)
+	c.charged()
 	c.note("explained only: nothing was held or sent")
 	h := c.headers()
 	c.receipt.Outcome = outcomeExplained
@@ -43,10 +44,10 @@ func (c *call) explain() (*Reply, error) {
 	return &Reply{Status: 200, ContentType: "application/json", Header: h, Body: body}, nil
 }
 
-// charged writes into the receipt which limits a send to target charges, with
-// what the store last said of them.
-func (c *call) charged(target *providers.Target) {
-	r, nodes := c.receipt, c.nodes(target)
+// charged writes into the receipt which limits the last attempt charged, or which
+// refused it, with what the store last said of them.
+func (c *call) charged() {
+	r, nodes := c.receipt, c.charges
 	r.Budgets = r.Budgets[:0]
 	for _, n := range nodes {
 		for _, l := range n.Limits {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"farthing/gateway/flow/send"
 	"farthing/gateway/record"
@@ -58,6 +59,9 @@ func (f *Flow) Load(state *State) { f.state.Store(state) }
 // State is what serves now.
 func (f *Flow) State() *State { return f.state.Load() }
 
+// cutWithin is how long attempts that were cut off may take to settle.
+const cutWithin = 5 * time.Second
+
 // Drain waits until every request has ended and is settled. When ctx ends
 // first, the attempts still running are cut off, settled as such, and waited
 // for.
@@ -71,7 +75,11 @@ func (f *Flow) Drain(ctx context.Context) {
 	case <-done:
 	case <-ctx.Done():
 		f.cutOff()
-		<-done
+		select {
+		case <-done:
+		case <-time.After(cutWithin):
+			f.log.Error("requests did not end although they were cut off")
+		}
 	}
 	f.cutOff()
 }

@@ -22,8 +22,12 @@ func (c *call) hold(ctx context.Context, ranked []choice) (*send.Attempt, []choi
 	var spent *ledger.Refusal
 	for i := 0; i < len(ranked); {
 		if ranked[i].Target.SelfHosted {
+			nodes := c.nodes(ranked[i].Target)
+			if spent == nil {
+				spent = c.refusing(nodes)
+			}
 			if spent == nil || ownedMayServe(spent) {
-				return c.attempt(ranked[i], nil, ranked[i].outputMost), ranked[i+1:], nil
+				return c.attempt(ranked[i], nodes, nil, ranked[i].outputMost), ranked[i+1:], nil
 			}
 			i++
 			continue
@@ -36,7 +40,10 @@ func (c *call) hold(ctx context.Context, ranked []choice) (*send.Attempt, []choi
 		h, refusal := c.flow.ledger.Hold(ctx, time.Now(), offers)
 		if h != nil {
 			taken := ranked[paid+h.Offer]
-			return c.attempt(taken, h, h.Output), ranked[paid+h.Offer+1:], nil
+			return c.attempt(taken, offers[h.Offer].Nodes, h, h.Output), ranked[paid+h.Offer+1:], nil
+		}
+		if refusal.Reason == ledger.Canceled || refusal.Reason == ledger.Closing {
+			return nil, nil, c.overBudget(refusal)
 		}
 		spent = stricter(spent, refusal)
 	}
@@ -44,6 +51,21 @@ func (c *call) hold(ctx context.Context, ranked []choice) (*send.Attempt, []choi
 		return nil, nil, unavailable("no target of this model is left to try")
 	}
 	return c.spentOut(ctx, spent)
+}
+
+// refusing is the refusal of a budget that has nothing left and lets nothing
+// serve then, self-hosted targets included; nil where there is none. It goes by
+// what the store last said.
+func (c *call) refusing(nodes []*budget.Node) *ledger.Refusal {
+	for _, s := range c.flow.ledger.Seen(time.Now(), nodes) {
+		if rule := s.Node.WhenSpent(); s.Left <= 0 && s.Node.Enforced() && rule.Action == budget.Refuse {
+			return &ledger.Refusal{
+				Reason: ledger.OverBudget, Node: s.Node, Limit: s.Limit.Amount, Spent: s.Spent, Held: s.Held, Unconfirmed: s.Unconfirmed,
+				Window: s.Window, Resets: s.Resets, Nodes: []*budget.Node{s.Node}, WhenSpent: rule,
+			}
+		}
+	}
+	return nil
 }
 
 // offers are what the ledger is asked, in the ranking's order: each candidate's
@@ -112,6 +134,7 @@ func stricter(a, b *ledger.Refusal) *ledger.Refusal {
 func (c *call) overBudget(r *ledger.Refusal) error {
 	switch r.Reason {
 	case ledger.OverBudget:
+		c.charges = r.Nodes
 	case ledger.Canceled:
 		return &providers.Error{Kind: providers.Canceled, Message: "the client left"}
 	case ledger.Closing:
@@ -133,11 +156,13 @@ func (c *call) overBudget(r *ledger.Refusal) error {
 	}
 }
 
-// attempt opens an attempt with an id of its own.
-func (c *call) attempt(r choice, h *ledger.Hold, output int64) *send.Attempt {
+// attempt opens an attempt with an id of its own. nodes are the budgets that it
+// charges.
+func (c *call) attempt(r choice, nodes []*budget.Node, h *ledger.Hold, output int64) *send.Attempt {
+	c.charges = nodes
 	return send.New(&c.flow.sends, send.Order{
 		ID: NewID(time.Now()), Conn: c.state.Conns[r.Target.Provider], Target: r.Target, Row: r.row, Estimate: r.Estimate,
 		Hold: h, Output: output, Brief: c.brief, Body: c.in.Body, Forward: c.in.Header.Forward, Received: c.in.Received,
-		MaxWait: c.model.MaxQueueWait, Settled: func(at record.Attempt) { c.settled(&r.Estimate, at) }, Ended: func(err error) []byte { return c.ended(r.Target, err) },
+		MaxWait: c.model.MaxQueueWait, Settled: func(at record.Attempt) { c.settled(&r.Estimate, at) }, Ended: func(err error) []byte { return c.ended(err) },
 	})
 }

@@ -42,7 +42,11 @@ func (g *Gate) Enter(ctx context.Context, maxWait time.Duration) error {
 		g.mu.Unlock()
 		return nil
 	}
-	if g.waiting.Len() >= g.queue || maxWait <= 0 {
+	switch {
+	case maxWait <= 0:
+		g.mu.Unlock()
+		return g.full("no place is free, and nothing waits for one")
+	case g.waiting.Len() >= g.queue:
 		g.mu.Unlock()
 		return g.full("its queue is full")
 	}

@@ -125,7 +125,7 @@ func (all *Rules) bind(in *Input) (r bound) {
 		}
 		r.by, r.failed = append(r.by, p), append(r.failed, failed)
 		if p.only != nil && p.only.MaxCost != nil && (r.maxCost == nil || *p.only.MaxCost < *r.maxCost) {
-			r.maxCost, r.costBy = p.only.MaxCost, "policy "+p.name
+			r.maxCost, r.costBy = p.only.MaxCost, p.name
 		}
 	}
 	return r

@@ -197,7 +197,7 @@ func (e *engine) refresh(ctx context.Context, book *catalog.Book) (changed bool)
 		}
 	}
 	old := e.models.Swap(&list)
-	return old == nil || !slices.EqualFunc(*old, list, func(a, b providers.Target) bool { return a.Name == b.Name })
+	return old == nil || !slices.EqualFunc(*old, list, func(a, b providers.Target) bool { return a.Name == b.Name && a.Facts.Context == b.Facts.Context })
 }
 
 func (e *engine) chatModels() []providers.Target {
