@@ -437,17 +437,23 @@ func TestStaleConnection(t *testing.T) {
 		}
 	})
 	c := client(t, url, providers.Timeouts{})
-	for i := range 2 {
+	for answered := 0; answered < 2; {
 		resp, err := c.Do(t.Context(), Call{Body: []byte("x")})
-		if err != nil {
-			t.Fatalf("call %d: %v", i, err)
+		var failure *Failure
+		switch {
+		case err == nil:
+		case overNet && answered == 1 && errors.As(err, &failure) && failure.Sent:
+			continue // net/http's goroutine has not seen the close yet, and such a call is not repeated
+		default:
+			t.Fatalf("call %d: %v", answered, err)
 		}
 		if b, err := ReadAll(resp, 10); string(b) != "ok" || err != nil {
 			t.Fatalf("%q %v", b, err)
 		}
-		if i == 0 {
+		if answered == 0 {
 			<-closed
 		}
+		answered++
 	}
 	if written.Load() != 2 {
 		t.Fatalf("%d requests arrived, want 2", written.Load())
