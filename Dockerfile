@@ -15,6 +15,8 @@ COPY --from=build /farthing /usr/local/bin/farthing
 USER farthing
 WORKDIR /data
 VOLUME /data
+# Without a file the gateway listens inside the container alone: give it one that
+# listens on 0.0.0.0, as docker-compose.yml does.
 EXPOSE 4700
 HEALTHCHECK --interval=10s --timeout=3s CMD ["farthing", "healthy"]
 ENTRYPOINT ["farthing"]

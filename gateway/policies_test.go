@@ -30,6 +30,7 @@ models:
   big: corp/big
   small: corp/small
   auto: [corp/big, own/m]
+  own-first: [own/m, corp/big]
   ill-paid: [ill/m, corp/big]
   ill-paid-own: [ill/m, corp/big, own/m]
 prices: {rows: [{target: corp/big, input: 1, output: 10}, {target: corp/small, input: 0.1, output: 1}]}
@@ -43,6 +44,28 @@ keys:
 		file += "budgets: {all: {limit: $1000}}\n"
 	}
 	return serve(t, file), u
+}
+
+// TestRefuseStopsOwn has a budget that refuses stop a self-hosted target that
+// stands first, once nothing paid fits any more, and another let it go on.
+func TestRefuseStopsOwn(t *testing.T) {
+	for rule, status := range map[string]int{"when_spent: refuse": 429, "when_spent: self_hosted": 200} {
+		g, _ := policed(t, `
+budgets: {all: {limit: $0.0006, `+rule+`}}
+`)
+		if r := g.post(t, ask("own-first", "")); r.Status != 200 || r.Header.Get("X-Farthing-Target") != "own/m" {
+			t.Fatalf("%s: %d %s", rule, r.Status, r.Body)
+		}
+		for tries := 0; g.post(t, ask("big", "")).Status == 200; tries++ { // spend what there is
+			if tries == 50 {
+				t.Fatal("the budget does not end")
+			}
+		}
+		g.balanced(t)
+		if r := g.post(t, ask("own-first", "")); r.Status != status || status == 429 && !strings.Contains(r.Body, "budget all") {
+			t.Errorf("%s, spent: %d %s, want %d", rule, r.Status, r.Body, status)
+		}
+	}
 }
 
 const rules = `

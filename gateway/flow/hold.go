@@ -53,15 +53,21 @@ func (c *call) hold(ctx context.Context, ranked []choice) (*send.Attempt, []choi
 	return c.spentOut(ctx, spent)
 }
 
-// refusing is the refusal of a budget that has nothing left and lets nothing
-// serve then, self-hosted targets included; nil where there is none. It goes by
-// what the store last said.
+// refusing is the refusal of a budget that lets nothing serve once no paid hold
+// of the decision fits, self-hosted targets included; nil where there is none. It
+// goes by what the store last said: a target that costs nothing takes no hold.
 func (c *call) refusing(nodes []*budget.Node) *ledger.Refusal {
+	var need providers.Money = 1 // where no candidate is paid a budget is spent at its limit
+	for _, r := range c.ranked {
+		if least := r.Fixed.Add(providers.Price(r.PerOutput).Times(r.outputLeast)).Money(); !r.Target.SelfHosted && (need == 1 || least < need) {
+			need = least
+		}
+	}
 	for _, s := range c.flow.ledger.Seen(time.Now(), nodes) {
-		if rule := s.Node.WhenSpent(); s.Left <= 0 && s.Node.Enforced() && rule.Action == budget.Refuse {
+		if rule := s.Node.WhenSpent(); s.Left < need && s.Node.Enforced() && rule.Action == budget.Refuse {
 			return &ledger.Refusal{
 				Reason: ledger.OverBudget, Node: s.Node, Limit: s.Limit.Amount, Spent: s.Spent, Held: s.Held, Unconfirmed: s.Unconfirmed,
-				Window: s.Window, Resets: s.Resets, Nodes: []*budget.Node{s.Node}, WhenSpent: rule,
+				Left: s.Left, Need: need, Window: s.Window, Resets: s.Resets, Nodes: []*budget.Node{s.Node}, WhenSpent: rule,
 			}
 		}
 	}
