@@ -33,9 +33,10 @@ func (l *Ledger) Close(ctx context.Context) error {
 }
 
 // noteQuiet says that the ledger is closing and has nothing more to tell the
-// store.
+// store. A replica that has begun declares first, so that it can sign off: one
+// that is left half known makes the next one wait a lease.
 func (l *Ledger) noteQuiet() {
-	if !l.closing || l.open > 0 || len(l.asks)+len(l.flying) > 0 || !l.r.Quiet() {
+	if !l.closing || l.open > 0 || len(l.asks)+len(l.flying) > 0 || !l.r.Quiet() || l.r.Joining() && !l.down {
 		return
 	}
 	select {

@@ -93,6 +93,10 @@ func (r *Replica) Name() string { return r.name }
 // Joined says that the process has declared all it has and makes the usual calls.
 func (r *Replica) Joined() bool { return r.phase == joined }
 
+// Joining says that the process has called the store and not declared all it has
+// yet.
+func (r *Replica) Joining() bool { return r.number > 0 && r.phase != joined }
+
 // Recovering says that the store grants nothing until every replica has declared
 // what it has.
 func (r *Replica) Recovering() bool { return r.recovering }

@@ -65,6 +65,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("replicas", func(t *testing.T) { replicas(t, opened(t, open)) })
 	t.Run("crash", func(t *testing.T) { crash(t, opened(t, open)) })
 	t.Run("refusal", func(t *testing.T) { refusal(t, opened(t, open)) })
+	t.Run("leaving", func(t *testing.T) { leaving(t, opened(t, open)) })
 	t.Run("charged", func(t *testing.T) { charged(t, opened(t, open)) })
 	t.Run("keys", func(t *testing.T) { keys(t, opened(t, open)) })
 	t.Run("receipts", func(t *testing.T) { receipts(t, opened(t, open)) })
