@@ -165,9 +165,9 @@ budgets:
   after-ill: {inside: all, when: 'fallback_from.startsWith("ill/") && !self_hosted && provider == "corp"', limit: $1}
 `
 	g, _ := policed(t, strings.Replace(budgets, "LIMIT", "1", 1))
-	for _, model := range []string{"big", "ill-paid"} {
-		if r := g.post(t, ask(model, "")); r.Status != 200 {
-			t.Fatalf("%d %s", r.Status, r.Body)
+	for model, reason := range map[string]string{"big": "only_target", "ill-paid": "in_order; fallback"} {
+		if r := g.post(t, ask(model, "")); r.Status != 200 || r.Header.Get("X-Farthing-Reason") != reason {
+			t.Fatalf("%s: %d %q %s", model, r.Status, r.Header.Get("X-Farthing-Reason"), r.Body)
 		}
 	}
 	figures := g.balanced(t)

@@ -30,6 +30,7 @@ type call struct {
 	model   *route.Model
 	request *estimate.Request
 	ranked  []choice
+	reason  string // why the first of them is first
 	receipt *record.Receipt
 	charges []*budget.Node // by the last attempt, or those that refused it
 	moved   bool           // decided anew as another model by a spent budget's when_spent

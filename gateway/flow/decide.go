@@ -186,7 +186,7 @@ func (c *call) estimated(candidates []route.Candidate, difficult bool) {
 // explained writes the decision into the receipt.
 func (c *call) explained(d *route.Decision) {
 	r := c.receipt
-	r.Candidates, r.Reason = d.Explained, d.Reason
+	r.Candidates, r.Reason, c.reason = d.Explained, d.Reason, d.Reason
 	r.Policies = r.Policies[:0]
 	for _, p := range d.Policies {
 		r.Policies = append(r.Policies, p.Name)

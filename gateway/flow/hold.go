@@ -166,6 +166,12 @@ func (c *call) overBudget(r *ledger.Refusal) error {
 // charges.
 func (c *call) attempt(r choice, nodes []*budget.Node, h *ledger.Hold, output int64) *send.Attempt {
 	c.charges = nodes
+	switch {
+	case c.vars.FallbackFrom != "":
+		c.receipt.Reason = c.reason + "; fallback"
+	case r.Target != c.ranked[0].Target:
+		c.receipt.Reason = c.reason + "; budget" // what stands before it does not fit
+	}
 	return send.New(&c.flow.sends, send.Order{
 		ID: NewID(time.Now()), Conn: c.state.Conns[r.Target.Provider], Target: r.Target, Row: r.row, Estimate: r.Estimate,
 		Hold: h, Output: output, Brief: c.brief, Body: c.in.Body, Forward: c.in.Header.Forward, Received: c.in.Received,

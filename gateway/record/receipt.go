@@ -25,7 +25,7 @@ type Receipt struct {
 	Asked      string            `json:"model"`           // the name the client sent
 	Entry      string            `json:"entry,omitempty"` // the entry of `models` that it matched
 	Estimate   Estimate          `json:"estimate"`
-	Reason     string            `json:"reason,omitempty"` // why the first candidate is first
+	Reason     string            `json:"reason,omitempty"` // why the first candidate is first; "; fallback" or "; budget" where another served
 	Policies   []string          `json:"policies,omitempty"`
 	Candidates []route.Explained `json:"candidates,omitempty"`
 	Notes      []string          `json:"notes,omitempty"` // what a reader should know: not learned yet, clamped, dropped
