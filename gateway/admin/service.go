@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"farthing/gateway/record"
@@ -34,6 +35,8 @@ type Service struct {
 	Audit    func(ctx context.Context, line []byte) error
 	Now      func() time.Time
 	Log      *slog.Logger // hears the causes that nobody is told; nil: nobody
+
+	making sync.Mutex // a name is looked for and taken by one at a time
 }
 
 // NewKey is what a key is made from. Expires is a date or a number of days
@@ -77,6 +80,8 @@ func (s *Service) CreateKey(ctx context.Context, n NewKey) (MadeKey, error) {
 	if n.Name == "" {
 		n.Name = n.Owner + "-" + hash.String()[:8]
 	}
+	s.making.Lock()
+	defer s.making.Unlock()
 	if err := s.nameIsFree(ctx, n.Name); err != nil {
 		return MadeKey{}, err
 	}

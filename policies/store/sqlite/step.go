@@ -9,17 +9,49 @@ import (
 	"farthing/policies/ledger/core"
 )
 
+// The step's statements. They are prepared once, when the file is opened: SQLite
+// takes as long to read a statement as to carry it out.
+const (
+	readLedger   = `SELECT run, mark, applied FROM ledger`
+	readReplicas = `SELECT replica, number, booked, boot, run, lease FROM replicas`
+	readHas      = `SELECT cell, nanos FROM has WHERE replica = ?`
+	readCounter  = `SELECT settled, cells.has, ends, coalesce(mine.nanos, 0) FROM cells
+		LEFT JOIN has AS mine ON mine.cell = cells.cell AND mine.replica = ? WHERE cells.cell = ?`
+	writeLedger  = `UPDATE ledger SET run = ?, mark = ?, applied = ?`
+	dropReplica  = `DELETE FROM replicas WHERE replica = ?`
+	writeReplica = `INSERT INTO replicas (replica, number, booked, boot, run, lease) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET number = excluded.number, booked = excluded.booked, boot = excluded.boot,
+		run = excluded.run, lease = excluded.lease`
+	writeCounter = `INSERT INTO cells (cell, settled, has, ends) VALUES (?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET settled = excluded.settled, has = excluded.has, ends = excluded.ends`
+	dropHas  = `DELETE FROM has WHERE replica = ? AND cell = ?`
+	writeHas = `INSERT INTO has (replica, cell, nanos) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET nanos = excluded.nanos`
+)
+
+// prepare reads the step's statements.
+func (s *Store) prepare() error {
+	s.prepared = map[string]*sql.Stmt{}
+	for _, q := range []string{readLedger, readReplicas, readHas, readCounter, writeLedger, dropReplica, writeReplica, writeCounter, dropHas, writeHas} {
+		stmt, err := s.db.PrepareContext(context.Background(), q)
+		if err != nil {
+			return err
+		}
+		s.prepared[q] = stmt
+	}
+	return nil
+}
+
 // Step carries out one step of the ledger in a transaction: the rows that it
 // names are read into a core.State, the step is taken there, and what it changed
 // is written back.
 func (s *Store) Step(ctx context.Context, st core.Step) (a core.Answer, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
-		w, err := s.load(ctx, tx, &st)
-		if err != nil {
+		w := s.work(tx, &st)
+		if err := w.load(ctx, &st); err != nil {
 			return err
 		}
 		a = w.state.Step(time.Now().UnixMilli(), s.run, &st)
-		return w.save(ctx, tx)
+		return w.save(ctx)
 	})
 	if err != nil {
 		return core.Answer{}, err
@@ -29,6 +61,8 @@ func (s *Store) Step(ctx context.Context, st core.Step) (a core.Answer, err erro
 
 // work is the part of the store that a step sees, and how it was before.
 type work struct {
+	store   *Store
+	tx      *sql.Tx
 	replica string
 	state   *core.State
 	cells   map[core.Cell]core.Counter // as loaded
@@ -36,28 +70,36 @@ type work struct {
 	known   map[string]bool            // replicas, as loaded
 }
 
-func (s *Store) load(ctx context.Context, tx *sql.Tx, st *core.Step) (*work, error) {
-	w := &work{
-		replica: st.Replica, state: core.NewState(), cells: map[core.Cell]core.Counter{},
+func (s *Store) work(tx *sql.Tx, st *core.Step) *work {
+	return &work{
+		store: s, tx: tx, replica: st.Replica, state: core.NewState(), cells: map[core.Cell]core.Counter{},
 		has: map[core.Cell]int64{}, known: map[string]bool{},
 	}
-	row := tx.QueryRowContext(ctx, `SELECT run, mark, applied FROM ledger`)
-	if err := row.Scan(&w.state.Run, &w.state.Mark, &w.state.Applied); err != nil {
-		return nil, err
-	}
-	if err := w.loadReplicas(ctx, tx); err != nil {
-		return nil, err
-	}
-	if st.Kind == core.Begin || st.Kind == core.SignOff {
-		if err := w.loadHas(ctx, tx); err != nil {
-			return nil, err
-		}
-	}
-	return w, w.loadCells(ctx, tx, st)
 }
 
-func (w *work) loadReplicas(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, `SELECT replica, number, booked, boot, run, lease FROM replicas`)
+// on is a prepared statement within the transaction.
+func (w *work) on(ctx context.Context, query string) *sql.Stmt {
+	return w.tx.StmtContext(ctx, w.store.prepared[query])
+}
+
+func (w *work) load(ctx context.Context, st *core.Step) error {
+	row := w.on(ctx, readLedger).QueryRowContext(ctx)
+	if err := row.Scan(&w.state.Run, &w.state.Mark, &w.state.Applied); err != nil {
+		return err
+	}
+	if err := w.loadReplicas(ctx); err != nil {
+		return err
+	}
+	if st.Kind == core.Begin || st.Kind == core.SignOff {
+		if err := w.loadHas(ctx); err != nil {
+			return err
+		}
+	}
+	return w.loadCells(ctx, st)
+}
+
+func (w *work) loadReplicas(ctx context.Context) error {
+	rows, err := w.on(ctx, readReplicas).QueryContext(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,8 +116,8 @@ func (w *work) loadReplicas(ctx context.Context, tx *sql.Tx) error {
 }
 
 // loadHas reads all that the replica has; only a few steps need it.
-func (w *work) loadHas(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, `SELECT cell, nanos FROM has WHERE replica = ?`, w.replica)
+func (w *work) loadHas(ctx context.Context) error {
+	rows, err := w.on(ctx, readHas).QueryContext(ctx, w.replica)
 	if err != nil {
 		return err
 	}
@@ -105,13 +147,8 @@ func (w *work) keepHas() {
 
 // loadCells reads the counters that the step names, and what the replica has of
 // them.
-func (w *work) loadCells(ctx context.Context, tx *sql.Tx, st *core.Step) error {
-	counters, err := tx.PrepareContext(ctx, `SELECT settled, cells.has, ends, coalesce(mine.nanos, 0) FROM cells
-		LEFT JOIN has AS mine ON mine.cell = cells.cell AND mine.replica = ? WHERE cells.cell = ?`)
-	if err != nil {
-		return err
-	}
-	defer counters.Close()
+func (w *work) loadCells(ctx context.Context, st *core.Step) error {
+	counters := w.on(ctx, readCounter)
 	for _, cell := range named(st) {
 		var c core.Counter
 		var mine int64
@@ -159,61 +196,54 @@ func named(st *core.Step) []core.Cell {
 	return list
 }
 
-func (w *work) save(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `UPDATE ledger SET run = ?, mark = ?, applied = ?`, w.state.Run, w.state.Mark, w.state.Applied)
-	if err != nil {
+func (w *work) save(ctx context.Context) error {
+	if _, err := w.on(ctx, writeLedger).ExecContext(ctx, w.state.Run, w.state.Mark, w.state.Applied); err != nil {
 		return err
 	}
-	if err := w.saveReplicas(ctx, tx); err != nil {
+	if err := w.saveReplicas(ctx); err != nil {
 		return err
 	}
-	if err := w.saveCells(ctx, tx); err != nil {
+	if err := w.saveCells(ctx); err != nil {
 		return err
 	}
-	return w.saveHas(ctx, tx)
+	return w.saveHas(ctx)
 }
 
 // saveReplicas writes them all: they are few, since one process owns the file
 // and leaves a row behind only when it is killed.
-func (w *work) saveReplicas(ctx context.Context, tx *sql.Tx) error {
+func (w *work) saveReplicas(ctx context.Context) error {
 	for name := range w.known {
 		if w.state.Replicas[name] == nil {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM replicas WHERE replica = ?`, name); err != nil {
+			if _, err := w.on(ctx, dropReplica).ExecContext(ctx, name); err != nil {
 				return err
 			}
 		}
 	}
 	for name, r := range w.state.Replicas {
-		_, err := tx.ExecContext(ctx, `INSERT INTO replicas (replica, number, booked, boot, run, lease) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET number = excluded.number, booked = excluded.booked, boot = excluded.boot,
-			run = excluded.run, lease = excluded.lease`, name, r.Number, r.Booked, r.Boot, r.Run, r.Lease)
-		if err != nil {
+		if _, err := w.on(ctx, writeReplica).ExecContext(ctx, name, r.Number, r.Booked, r.Boot, r.Run, r.Lease); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *work) saveCells(ctx context.Context, tx *sql.Tx) error {
+func (w *work) saveCells(ctx context.Context) error {
 	for cell, c := range w.state.Cells {
 		if was, ok := w.cells[cell]; ok && was == *c {
 			continue
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO cells (cell, settled, has, ends) VALUES (?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET settled = excluded.settled, has = excluded.has, ends = excluded.ends`,
-			cell, c.Settled, c.Has, c.End)
-		if err != nil {
+		if _, err := w.on(ctx, writeCounter).ExecContext(ctx, cell, c.Settled, c.Has, c.End); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *work) saveHas(ctx context.Context, tx *sql.Tx) error {
+func (w *work) saveHas(ctx context.Context) error {
 	mine := w.state.Has[w.replica]
 	for cell := range w.has {
 		if mine[cell] == 0 {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM has WHERE replica = ? AND cell = ?`, w.replica, cell); err != nil {
+			if _, err := w.on(ctx, dropHas).ExecContext(ctx, w.replica, cell); err != nil {
 				return err
 			}
 		}
@@ -222,9 +252,7 @@ func (w *work) saveHas(ctx context.Context, tx *sql.Tx) error {
 		if w.has[cell] == nanos {
 			continue
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO has (replica, cell, nanos) VALUES (?, ?, ?)
-			ON CONFLICT DO UPDATE SET nanos = excluded.nanos`, w.replica, cell, nanos)
-		if err != nil {
+		if _, err := w.on(ctx, writeHas).ExecContext(ctx, w.replica, cell, nanos); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,8 @@ type Store struct {
 	db   *sql.DB // one connection, which alone writes
 	read *sql.DB // some connections that only read
 	run  string  // the file's own name for itself: its run never changes
+
+	prepared map[string]*sql.Stmt // the step's statements, on db
 }
 
 // Open opens the file and makes it if it is not there; its folder must exist. A
@@ -69,6 +71,9 @@ func (s *Store) open() (err error) {
 		return fmt.Errorf("the store's file %s: %w", s.path, err)
 	}
 	if err := s.db.QueryRowContext(context.Background(), `SELECT file FROM ledger`).Scan(&s.run); err != nil {
+		return fmt.Errorf("the store's file %s: %w", s.path, err)
+	}
+	if err := s.prepare(); err != nil {
 		return fmt.Errorf("the store's file %s: %w", s.path, err)
 	}
 	s.read, err = connect(s.path, 4, "_pragma=busy_timeout(5000)&_pragma=query_only(1)")
