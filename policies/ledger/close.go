@@ -39,10 +39,18 @@ func (l *Ledger) noteQuiet() {
 	if !l.closing || l.open > 0 || len(l.asks)+len(l.flying) > 0 || !l.r.Quiet() || l.r.Joining() && !l.down {
 		return
 	}
+	if !l.allSaid() {
+		close(l.quiet)
+	}
+}
+
+// allSaid says that noteQuiet has found nothing more to tell.
+func (l *Ledger) allSaid() bool {
 	select {
 	case <-l.quiet:
+		return true
 	default:
-		close(l.quiet)
+		return false
 	}
 }
 

@@ -18,13 +18,18 @@ const (
 	placesPerCall = 400 // of all asks that travel together
 )
 
-// run makes one call after another until ctx ends.
+// run makes one call after another until ctx ends, or until all is said: one more
+// call then could begin a conversation that nobody ends.
 func (l *Ledger) run(ctx context.Context) {
 	defer close(l.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		l.mu.Lock()
+		if l.allSaid() {
+			l.mu.Unlock()
+			return
+		}
 		now := l.clock()
 		wait := l.nextCall().Sub(now)
 		if wait > 0 {
